@@ -1,0 +1,101 @@
+"""JSON as text: where its parts begin and end, so that everything else can be kept letter by letter. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from json.decoder import scanstring
+from typing import Any
+
+# numbers stay text: nothing here computes with them, and Python refuses integers of 4,300 digits
+DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
+"""Decodes one value at a position of a text; numbers come as text."""
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"|[{}\[\]]', re.S)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member of an object, with its place in the text.
+
+    Attributes:
+        key: its name.
+        start: where the name begins, at its quote.
+        value_start: where the value begins.
+        end: behind the value.
+        value: the decoded value; None for one that is nested too deeply to decode.
+    """
+
+    key: str
+    start: int
+    value_start: int
+    end: int
+    value: Any
+
+
+def after_space(text: str, position: int) -> int:
+    """The position of the next character that is no white space."""
+    match = _SPACE.match(text, position)
+    return match.end() if match else position
+
+
+def members(text: str, position: int) -> Iterator[Member]:
+    """The members of the object that begins at ``position``, in their order.
+
+    Raises:
+        ValueError: the text is not JSON, or ends too early; what came before was sound.
+    """
+    position = _expect(text, after_space(text, position), "{")
+    position = after_space(text, position)
+    if text[position : position + 1] == "}":
+        return
+    while True:
+        start = position
+        key, position = scanstring(text, _expect(text, start, '"'))
+        position = _expect(text, after_space(text, position), ":")
+        value_start = after_space(text, position)
+        value, position = decode(text, value_start)
+        yield Member(key, start, value_start, position, value)
+        position = after_space(text, position)
+        if text[position : position + 1] == "}":
+            return
+        position = after_space(text, _expect(text, position, ","))
+
+
+def decode(text: str, position: int) -> tuple[Any, int]:
+    """The value at ``position`` and where it ends; None for one that is nested too deeply for Python.
+
+    Raises:
+        ValueError: the text is not JSON, or ends too early.
+    """
+    try:
+        return DECODER.raw_decode(text, position)
+    except RecursionError:
+        return None, balanced_end(text, position)
+
+
+def balanced_end(text: str, position: int) -> int:
+    """Where the object or array that begins at ``position`` ends, going by its brackets alone.
+
+    Raises:
+        ValueError: it does not end in this text.
+    """
+    depth = 0
+    for match in _BRACKETS.finditer(text, position):
+        character = text[match.start()]
+        if character in "{[":
+            depth += 1
+        elif character in "}]":
+            depth -= 1
+            if depth <= 0:
+                return match.end()
+    raise ValueError("the brackets do not close")
+
+
+def _expect(text: str, position: int, character: str) -> int:
+    if text[position : position + 1] != character:
+        raise ValueError(f"expected {character!r} at character {position}")
+    return position + 1

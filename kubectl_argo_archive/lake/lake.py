@@ -1,0 +1,226 @@
+"""The lake as a whole: many Delta tables, one publish.
+
+Data files are written first, then one commit per table, and last one commit of the ledger ``exports``. Delta is
+atomic per table; the ledger makes it atomic for all: readers open every table at the version that the newest
+ledger row names. A writer that dies leaves versions that no ledger row names; the next writer undoes them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from kubectl_argo_archive import __version__
+from kubectl_argo_archive.errors import LakeError
+from kubectl_argo_archive.lake.datafiles import DataFiles
+from kubectl_argo_archive.lake.delta import AddedFile, DeltaTables
+from kubectl_argo_archive.lake.lock import WriterLock
+from kubectl_argo_archive.lake.snapshot import Snapshot
+from kubectl_argo_archive.storage.filesystem import Storage
+from kubectl_argo_archive.tables.schema import BY_NAME, EXPORTS, SCHEMA_VERSION, TABLES
+
+_LEDGER_KEY = "kubectl-argo-archive.publish"
+"""Commit metadata of the ledger: a reader learns the newest row from the log, without opening a data file."""
+
+
+class Lake:
+    """Reads and writes the lake below one storage location."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+
+    @property
+    def _tables(self) -> DeltaTables:
+        # made anew each time: the keys in the options may have been refreshed
+        return DeltaTables(self.storage.url(), self.storage.delta_options())
+
+    def exists(self) -> bool:
+        """Whether anything was ever published here."""
+        with self.storage.errors():
+            return self._tables.exists(EXPORTS.name) and self._newest() is not None
+
+    def snapshot(self, as_of: str | None = None) -> Snapshot:
+        """The newest publish, or an older one.
+
+        Args:
+            as_of: an export id, or an ISO 8601 time (the newest publish at or before it).
+
+        Raises:
+            LakeError: nothing was published here (by then).
+        """
+        with self.storage.errors():
+            if not self._tables.exists(EXPORTS.name):
+                raise LakeError(
+                    f"there is no lake at {self.storage.location.display}",
+                    "run 'kubectl argo-archive export' first, or check --lake",
+                )
+            found = self._newest() if as_of is None else self._as_of(as_of)
+        if found is None:
+            raise LakeError(
+                f"{self.storage.location.display}: nothing was published" + (f" as of {as_of}" if as_of else " yet"),
+                "'kubectl argo-archive query \"select export_id, published_at from exports\"' lists what there is",
+            )
+        return self._as_snapshot(found)
+
+    def _as_snapshot(self, published: dict[str, Any]) -> Snapshot:
+        return Snapshot(
+            export_id=published["export_id"],
+            seq=published["seq"],
+            published_at=datetime.fromisoformat(published["published_at"]),
+            versions=published["table_versions"],
+            superseded=published["superseded_versions"],
+            total=published["total_versions"],
+            _storage=self.storage,
+        )
+
+    def _publishes(self, limit: int | None = None) -> Iterator[dict[str, Any]]:
+        """Ledger rows, newest first, from the log; each with the ledger's own version."""
+        for commit in self._tables.commits(EXPORTS.name, limit):
+            if _LEDGER_KEY in commit:
+                found: dict[str, Any] = json.loads(commit[_LEDGER_KEY])
+                found["table_versions"][EXPORTS.name] = int(commit["version"])
+                yield found
+
+    def _newest(self) -> dict[str, Any] | None:
+        return next(self._publishes(1), None) or next(self._publishes(), None)
+
+    def _as_of(self, as_of: str) -> dict[str, Any] | None:
+        try:
+            instant = datetime.fromisoformat(as_of)
+        except ValueError:
+            instant = None
+        if instant is not None and instant.tzinfo is None:
+            instant = instant.replace(tzinfo=UTC)
+        for published in self._publishes():
+            if published["export_id"] == as_of:
+                return published
+            if instant is not None and datetime.fromisoformat(published["published_at"]) <= instant:
+                return published
+        return None
+
+    @contextmanager
+    def writer(self, export_id: str) -> Iterator[LakeWriter]:
+        """Take the lake for writing; what was not published when the block ends is deleted again.
+
+        Raises:
+            LakeError: another writer has it.
+        """
+        with WriterLock(self.storage, export_id) as lock:
+            writer = LakeWriter(self.storage, self._tables, lock, export_id)
+            with self.storage.errors():
+                newest = writer.prepare(self)
+            try:
+                yield writer
+            finally:
+                if not writer.published:
+                    with self.storage.errors():
+                        writer.files.abandon()
+                        writer.roll_back(newest)
+
+    def ledger(self) -> dict[str, Any] | None:
+        """The newest publish, or None."""
+        return self._newest() if self._tables.exists(EXPORTS.name) else None
+
+
+class LakeWriter:
+    """Writes one export; made by :meth:`Lake.writer`.
+
+    Attributes:
+        files: takes the rows.
+        before: the state that readers see until the publish, None for a new lake.
+        published: whether the publish happened.
+    """
+
+    def __init__(self, storage: Storage, tables: DeltaTables, lock: WriterLock, export_id: str) -> None:
+        self._storage = storage
+        self._lock = lock
+        self._tables = tables
+        self._export_id = export_id
+        self.files = DataFiles(storage, export_id)
+        self.before: Snapshot | None = None
+        self.published = False
+
+    def prepare(self, lake: Lake) -> dict[str, Any] | None:
+        """Create missing tables, undo what a dead writer left, and look at the newest publish."""
+        newest = lake.ledger()
+        for spec in TABLES:
+            if newest is None or spec.name not in newest["table_versions"]:
+                self._tables.create(spec)
+        self.roll_back(newest)
+        if self._lock.predecessor:
+            self._delete_files_of(self._lock.predecessor)
+        self.before = lake._as_snapshot(newest) if newest else None
+        return newest
+
+    def roll_back(self, newest: dict[str, Any] | None) -> None:
+        """Undo commits that no ledger row names."""
+        versions = newest["table_versions"] if newest else {}
+        for spec in TABLES:
+            if spec is EXPORTS:
+                continue
+            wanted = versions.get(spec.name, 0)
+            if self._tables.version(spec.name) > wanted:
+                self._tables.restore(spec.name, wanted)
+
+    def _delete_files_of(self, export_id: str) -> None:
+        for spec in TABLES:
+            pattern = self._storage.path(spec.name, "**" if spec.by_month else "", f"part-{export_id}-*")
+            for path in self._storage.fs.glob(pattern):
+                self._storage.fs.rm_file(path)
+
+    def publish(self, ledger: dict[str, Any]) -> dict[str, Any]:
+        """Commit every table, then the ledger; from then on readers see it.
+
+        Args:
+            ledger: the columns of ``exports`` that the writer does not know itself.
+
+        Returns:
+            The whole ledger row.
+        """
+        with self._storage.errors():
+            added = self.files.finish()
+            self._lock.check()
+            versions = dict(self.before.versions) if self.before else {}
+            stamp = {"export_id": self._export_id}
+            for spec in TABLES:
+                if spec is not EXPORTS:
+                    current = self._tables.add_missing_columns(spec)
+                    versions[spec.name] = self._tables.commit(spec, added[spec.name], stamp) if added.get(spec.name) else current
+            versions.pop(EXPORTS.name, None)
+            row = {
+                **ledger,
+                "export_id": self._export_id,
+                "seq": (self.before.seq if self.before else 0) + 1,
+                "published_at": datetime.now(UTC),
+                "table_versions": versions,
+                "table_rows": {name: sum(f.rows for f in files) for name, files in added.items()},
+                "table_bytes": {name: sum(f.size for f in files) for name, files in added.items()},
+                "table_sha256": {name: _digest(files) for name, files in added.items()},
+                "schema_version": SCHEMA_VERSION,
+                "tool_version": __version__,
+            }
+            self._publish_ledger(row)
+        self.published = True
+        return row
+
+    def _publish_ledger(self, row: dict[str, Any]) -> None:
+        own = DataFiles(self._storage, self._export_id + "-ledger")
+        as_maps = {k: list(v.items()) if isinstance(v, dict) else v for k, v in row.items()}
+        own.append(EXPORTS, None, pa.Table.from_pylist([as_maps], BY_NAME[EXPORTS.name].schema))
+        self._tables.add_missing_columns(EXPORTS)
+        self._lock.check()
+        published = {k: row[k] for k in ("export_id", "seq", "table_versions", "total_versions", "superseded_versions")}
+        published["published_at"] = row["published_at"].isoformat()
+        self._tables.commit(EXPORTS, own.finish()[EXPORTS.name], {_LEDGER_KEY: json.dumps(published)})
+
+
+def _digest(files: list[AddedFile]) -> str:
+    """SHA-256 over the files' own, in path order; see ``exports.table_sha256``."""
+    lines = sorted(f"{file.path} {file.sha256}\n" for file in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -1,0 +1,121 @@
+"""The tables ``parameters`` and ``artifacts``, from arguments, inputs and outputs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kubectl_argo_archive.argo import names
+from kubectl_argo_archive.tables import vectors
+from kubectl_argo_archive.tables.parse import explode, members
+from kubectl_argo_archive.tables.schema import TEXT
+
+Part = tuple[np.ndarray, dict[str, pa.Array]]
+"""Rows of a table: the document of each, and the columns."""
+
+
+def argument_parts(
+    arguments: pa.StructArray, scope: str, direction: str, documents: np.ndarray, ids: pa.StringArray | None
+) -> tuple[Part, Part]:
+    """Rows of ``parameters`` and of ``artifacts`` of one member of documents or nodes.
+
+    Args:
+        arguments: ``spec.arguments``, ``status.outputs``, ``inputs`` or ``outputs``.
+        scope: ``workflow`` or ``node``.
+        direction: ``in`` or ``out``.
+        documents: the document of each element of ``arguments``.
+        ids: the node of each element; None for the workflow's own.
+    """
+    fields = members(arguments)
+
+    def part(name: str, columns: Callable[[pa.StructArray, np.ndarray], dict[str, pa.Array]]) -> Part:
+        owner, structs = explode(fields[name])
+        row_documents = documents[owner]
+        count = len(structs)
+        return row_documents, {
+            "scope": vectors.dictionary(pa.array([scope]), np.zeros(count, np.int32)),
+            "direction": vectors.dictionary(pa.array([direction]), np.zeros(count, np.int32)),
+            "node_id": pa.nulls(count, TEXT) if ids is None else ids.take(pa.array(owner)),
+            **columns(structs, row_documents),
+        }
+
+    return part("parameters", _parameters), part("artifacts", _artifacts)
+
+
+def _parameters(structs: pa.StructArray, documents: np.ndarray) -> dict[str, pa.Array]:
+    fields = members(structs)
+    vectors.suspect(fields["name"].is_null(), documents)
+    value, value_from = fields["value"], fields["valueFrom"]
+    _suspect_escapes(value_from, documents)
+    types = pa.DictionaryArray.from_arrays(
+        pc.if_else(value.is_valid(), pa.scalar(0, pa.int32()), pa.scalar(None, pa.int32())), pa.array(["string"])
+    )
+    return {
+        "name": fields["name"],
+        "value": value,
+        "value_type": types,
+        "default_value": fields["default"],
+        "value_from": value_from,
+        "global_name": fields["globalName"],
+    }
+
+
+def _suspect_escapes(texts: pa.StringArray, documents: np.ndarray) -> None:
+    """JSON writers differ in how they spell control characters and slashes: the exact path has one way."""
+    if texts.null_count < len(texts):
+        vectors.suspect(pc.match_substring_regex(texts, r"\\[u/]|[0-9][.eE]"), documents)
+
+
+def _artifacts(structs: pa.StructArray, documents: np.ndarray) -> dict[str, pa.Array]:
+    fields = members(structs)
+    vectors.suspect(fields["name"].is_null(), documents)
+    s3 = members(fields["s3"])
+    kind = pc.if_else(fields["s3"].is_valid(), "s3", pa.scalar(None, TEXT))
+    bucket, key, location = s3["bucket"], s3["key"], pa.nulls(len(structs), TEXT)
+    others = [name for name in names.ARTIFACT_KINDS[1:] if fields[name].null_count < len(structs)]
+    if others:
+        kind, bucket, key, location = _other_kinds(fields, others, documents, kind, bucket, key)
+    return {
+        "name": fields["name"],
+        "path": fields["path"],
+        "kind": kind,
+        "bucket": bucket,
+        "key": key,
+        "location": location,
+        "global_name": fields["globalName"],
+        "from_expression": _first_filled(fields["from"], fields["fromExpression"]),
+        "sub_path": fields["subPath"],
+        "optional": vectors.flags(fields["optional"]),
+        "deleted": vectors.flags(fields["deleted"]),
+    }
+
+
+def _first_filled(first: pa.StringArray, second: pa.StringArray) -> pa.StringArray:
+    if first.null_count == len(first):
+        return second
+    return pc.if_else(pc.equal(first, "").fill_null(True), second, first)
+
+
+def _other_kinds(
+    fields: dict[str, pa.Array], others: list[str], documents: np.ndarray, kind: pa.Array, bucket: pa.Array, key: pa.Array
+) -> tuple[pa.Array, pa.Array, pa.Array, pa.Array]:
+    """Fill in locations that are not s3; they come as JSON text, one member per kind."""
+    kinds, buckets, keys = kind.to_pylist(), bucket.to_pylist(), key.to_pylist()
+    locations: list[str | None] = [None] * len(kinds)
+    for name in others:
+        _suspect_escapes(fields[name], documents)
+        for row in np.flatnonzero(fields[name].is_valid().to_numpy(zero_copy_only=False)).tolist():
+            if kinds[row] is not None:
+                continue
+            text = fields[name][row].as_py()
+            value = json.loads(text)
+            found = [value.get(m.get(name)) if isinstance(value, dict) else 0 for m in (names.ARTIFACT_BUCKET, names.ARTIFACT_KEY)]
+            if not all(item is None or isinstance(item, str) for item in found):
+                raise vectors.Suspicious(documents[row : row + 1])
+            kinds[row], locations[row] = name, text
+            buckets[row], keys[row] = found
+    return (pa.array(kinds, TEXT), pa.array(buckets, TEXT), pa.array(keys, TEXT), pa.array(locations, TEXT))
