@@ -77,13 +77,17 @@ def decode(text: str, position: int) -> tuple[Any, int]:
         return None, balanced_end(text, position)
 
 
-def balanced_end(text: str, position: int) -> int:
+def balanced_end(text: str, position: int, depth: int = 0) -> int:
     """Where the object or array that begins at ``position`` ends, going by its brackets alone.
+
+    Args:
+        text: the JSON.
+        position: of its opening bracket, or anywhere behind it.
+        depth: how many brackets are open before ``position``.
 
     Raises:
         ValueError: it does not end in this text.
     """
-    depth = 0
     for match in _BRACKETS.finditer(text, position):
         character = text[match.start()]
         if character in "{[":

@@ -49,7 +49,7 @@ def lake_option(function: F) -> F:
         "--lake",
         metavar="URI",
         envvar=LAKE_VARIABLE,
-        callback=_or_configured("lake", "where the lake is", "s3://bucket/prefix or a folder"),
+        callback=_or_configured("lake", "s3://bucket/prefix or a folder"),
         shell_complete=_complete_folder,
         help=f"The lake: s3://bucket/prefix or a folder.  [env: {LAKE_VARIABLE}; config: lake]",
     )(function)
@@ -61,7 +61,7 @@ def source_option(function: F) -> F:
         "--source",
         metavar="URI",
         envvar=SOURCE_VARIABLE,
-        callback=_or_configured("source", "where the archive is", "postgresql://user@host/database or a file"),
+        callback=_or_configured("source", "postgresql://user@host/database or a file"),
         shell_complete=_complete_file,
         help="The archive: postgresql://user@host/database, or a file of workflows. "
         f"A password is better kept in PGPASSWORD or ~/.pgpass.  [env: {SOURCE_VARIABLE}; config: source]",
@@ -145,9 +145,7 @@ def parse_time(text: str, now: datetime) -> datetime:
     )
 
 
-def _or_configured(
-    key: str, what: str, example: str
-) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
+def _or_configured(key: str, example: str) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
     def callback(ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
         if value or ctx.resilient_parsing:
             return value
@@ -155,7 +153,7 @@ def _or_configured(
         if not configured:
             variable = f"KUBECTL_ARGO_ARCHIVE_{key.upper()}"
             raise ConfigError(
-                f"{what} is not said", f"give --{key} ({example}), set {variable}, or `{key}` in the configuration file"
+                f"no {key} given", f"give --{key} ({example}), set {variable}, or `{key}` in the configuration file"
             )
         return configured
 

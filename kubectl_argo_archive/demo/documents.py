@@ -29,14 +29,13 @@ _REPOSITORY: Json = {
 }
 
 
-def labels(rng: Random, pipeline: Pipeline, facts: Facts, phase: str) -> dict[str, str]:
+def labels_of(rng: Random, pipeline: Pipeline, facts: Facts, phase: str) -> dict[str, str]:
     """``metadata.labels``: Argo's own and the company's, sorted as Go writes a map."""
     found = {
         **pipeline.labels,
         f"{_PREFIX}completed": "true",
         f"{_PREFIX}phase": phase,
         f"{_PREFIX}workflow-archiving-status": pipeline.era.archiving_status,
-        "company.example/dataset": facts.dataset,
         "company.example/data-date": facts.date,
     }
     if pipeline.shape.cron:
@@ -62,7 +61,7 @@ def labels(rng: Random, pipeline: Pipeline, facts: Facts, phase: str) -> dict[st
     return dict(sorted(found.items()))
 
 
-def annotations(pipeline: Pipeline, created: int) -> dict[str, str]:
+def annotations_of(pipeline: Pipeline, created: int) -> dict[str, str]:
     """``metadata.annotations``."""
     found = {"company.example/runbook": f"https://wiki.company.example/{pipeline.team}/{pipeline.name}"}
     if pipeline.applied:
@@ -169,8 +168,8 @@ def managed_fields(pipeline: Pipeline, found: Json, at: int, end: int) -> list[J
     for node_id, node in (found.get("nodes") or {}).items():
         nodes[f"f:{node_id}"] = _owned(tuple(node))
     of_status: Json = {f"f:{name}": {} for name in found} | {".": {}, "f:nodes": nodes}
-    owned_labels = {".": {}, **{f"f:{name}": {} for name in pipeline.labels}}
-    by_argo = {f"f:{_PREFIX}completed": {}, f"f:{_PREFIX}phase": {}, ".": {}}
+    owned_labels: Json = {".": {}, **{f"f:{name}": {} for name in pipeline.labels}}
+    by_argo: Json = {f"f:{_PREFIX}completed": {}, f"f:{_PREFIX}phase": {}, ".": {}}
     creator = "argo-controller" if pipeline.shape.cron else "argo"
     return [
         _entry(creator, at, {"f:metadata": {"f:labels": owned_labels, "f:generateName": {}}, "f:spec": {}}),

@@ -39,7 +39,7 @@ FAILURES = (
     (7, "Error", "pod deleted", None),
     (4, "Error", "failed to save outputs: open /tmp/outputs/rows: no such file or directory", "0"),
     (3, "Error", "ImagePullBackOff: Back-off pulling image \"registry.company.example/data/etl-runner:2.14.3\"", None),
-    (3, "Error", "pods \"worker\" is forbidden: exceeded quota: team, requested: cpu=4, used: cpu=198, limited: cpu=200",
+    (3, "Error", "pods \"worker\" is forbidden: exceeded quota: team, used: cpu=198, limited: cpu=200",
      None),
 )  # fmt: skip
 FAILURE_WEIGHTS = [failure[0] for failure in FAILURES]
@@ -96,7 +96,8 @@ class Facts:
         if template.inputs:
             inputs["parameters"] = [{"name": name, "value": self._value(name, item)} for name in template.inputs]
             if self.odd and self.rng.random() < 0.5:
-                self._make_odd(self.rng.choice(inputs["parameters"]))
+                # never the first one: it may be an image, which is a text
+                self._make_odd(inputs["parameters"][-1])
         if template.sources:
             inputs["artifacts"] = list(template.sources)
         return inputs

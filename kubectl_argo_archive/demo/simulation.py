@@ -196,7 +196,7 @@ class Run:
     def _fan(self, place: Place, task: Task) -> list[Outcome]:
         """All nodes of one task: one, or one per item, or a skipped one."""
         if task.chance < 1 and self.rng.random() >= task.chance:
-            return [self._idle(place, task, "Skipped", f"when '{self.facts.mode} == full' evaluated false")]
+            return [self._idle(place, task, "Skipped", "when 'delta == full' evaluated false")]
         template = self.pipeline.template_of(task)
         if not task.fan:
             outcome = self._call(place, template, task)
@@ -346,7 +346,8 @@ class Run:
         if not outcome.ok:
             bad = ("Failed", "Error", "Pending", "Running")
             failed = next(other for other in reversed(self.nodes.values()) if other["phase"] in bad)
-            node |= {"phase": "Failed", "message": SHUTDOWN if self.terminated else f"child '{failed['id']}' failed"}
+            phase = "Error" if failed["phase"] == "Error" else "Failed"
+            node |= {"phase": phase, "message": SHUTDOWN if self.terminated else f"child '{failed['id']}' failed"}
 
 
 def _rest(place: Place) -> tuple[str, str, int]:

@@ -25,7 +25,8 @@ PEOPLE = (
     "liam", "mei", "noor", "olu", "priya",
 )  # fmt: skip
 IMAGES = (
-    "python:3.12-slim", "registry.company.example/data/etl-runner:2.14.3", "registry.company.example:5000/ml/trainer:1.9",
+    "python:3.12-slim", "registry.company.example/data/etl-runner:2.14.3",
+    "registry.company.example:5000/ml/trainer:1.9",
     "ghcr.io/company/dbt-runner@sha256:4f2d6c1b8a907e35c1d2b3a4f5e6978877665544332211ffeeddccbbaa998877",
     "eu-docker.pkg.dev/company-prod/batch/worker:v5.0.1", "alpine", "bitnami/kubectl:1.31", "amazon/aws-cli:2.17.9",
     "localhost:5000/tools/check", "quay.io/company/spark:3.5.1@sha256:"
@@ -35,7 +36,7 @@ NODES = tuple(f"ip-10-{a}-{b}-{c}.eu-central-1.compute.internal" for a in (12, 4
               for c in (14, 58, 91, 133, 190, 244))  # fmt: skip
 NOTES = (
     "first run after the schema change", "Überprüfung für Zürich abgeschlossen ✓", "再実行: 在庫の差分のみ",
-    'said "do it again"\nand so we did', "C:\\data\\in\\2026", "rocket 🚀 release, <b>bold</b> & brave", "", "null", "007",
+    'said "do it again"\nand so we did', "C:\\data\\in\\2026", "rocket 🚀 release, <b>bold</b> & brave", "null", "007",
 )  # fmt: skip
 
 _LINES = (
@@ -54,7 +55,7 @@ _LINES = (
     "Path(\"/tmp/outputs/{k}\").write_text(json.dumps(metrics[\"{k}\"]))",
     "assert set(df.columns) >= {{\"{c}\", \"{k}\"}}, f\"{t} lost a column: {{df.columns}}\"",
     "retry = Retrying(stop=stop_after_attempt({m}), wait=wait_exponential(max={n}))",
-    "conn.execute(\"merge into {t} using staged on {t}.{k} = staged.{k} when matched then update set {c} = staged.{c}\")",
+    "conn.execute(\"merge into {t} using staged on {t}.{k} = staged.{k} when matched update set {c} = staged.{c}\")",
     "#   {k} comes from the source system, {c} is filled in by the loader; see runbook {t}-{n}",
     "window = Window.partitionBy(\"{k}\").orderBy(F.desc(\"{c}\")).rowsBetween(-{n}, 0)",
     "features[\"{t}_{c}_{n}\"] = F.avg(\"{c}\").over(window)",

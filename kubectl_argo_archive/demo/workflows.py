@@ -33,7 +33,7 @@ MEAN_JSON_BYTES = 69_000
 _LITERAL = re.compile('"' + LITERAL.format("([^@]*)") + '"')
 _GIANT_EVERY = 1900  # one run in so many has some thousands of nodes, at fixed places: means stay steady
 _FIXED_BYTES = 24_000
-_MEDIAN_NODES = 18.0
+_MEDIAN_NODES = 19.0
 _SPREAD = 1.15
 _GIANT_NODES = (1000, 6000)
 
@@ -108,8 +108,8 @@ def _workflow(
         "resourceVersion": str(rng.randrange(10**8, 10**9)),
         "generation": 2 * len(run.nodes) + 3,
         "creationTimestamp": stamp(created),
-        "labels": documents.labels(rng, pipeline, facts, status["phase"]),
-        "annotations": documents.annotations(pipeline, created),
+        "labels": documents.labels_of(rng, pipeline, facts, status["phase"]),
+        "annotations": documents.annotations_of(pipeline, created),
     }
     if pipeline.shape.cron:
         metadata["ownerReferences"] = [documents.owner(pipeline)]
@@ -131,7 +131,7 @@ def _workflow(
 
 
 def _facts(rng: Random, pipeline: Pipeline, items: int, created: int, nul: bool) -> Facts:
-    odd = ODD_VALUES if rng.random() < 0.08 else ()
+    odd = ODD_VALUES if rng.random() < 0.01 else ()
     if nul and rng.random() < 0.2:
         odd = (*ODD_VALUES, "cut\0off", "\0")
     return Facts(

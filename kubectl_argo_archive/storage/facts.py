@@ -25,7 +25,8 @@ _NETWORK = {
         "dns error", "failed to lookup", "could not resolve host", "name or service not known",
         "nodename nor servname", "name resolution", "no address associated",
     ),
-    "speaks http": ("wrong version number", "invalidcontenttype", "record layer failure", "packet length too long"),
+    "speaks http": ("wrong version number", "invalidcontenttype", "record layer failure", "packet length too long",
+                    "ssl connect error"),
     "speaks https": ("http request to an https server",),
     "certificate": (
         "certificate verify failed", "invalid peer certificate", "unknownissuer", "peer certificate", "self-signed",

@@ -19,7 +19,13 @@ Part = tuple[np.ndarray, dict[str, pa.Array]]
 
 
 def argument_parts(
-    arguments: pa.StructArray, scope: str, direction: str, documents: np.ndarray, ids: pa.StringArray | None
+    arguments: pa.StructArray,
+    scope: str,
+    direction: str,
+    documents: np.ndarray,
+    ids: pa.StringArray | None,
+    *,
+    typed: bool,
 ) -> tuple[Part, Part]:
     """Rows of ``parameters`` and of ``artifacts`` of one member of documents or nodes.
 
@@ -29,6 +35,7 @@ def argument_parts(
         direction: ``in`` or ``out``.
         documents: the document of each element of ``arguments``.
         ids: the node of each element; None for the workflow's own.
+        typed: whether values and defaults of parameters are JSON text (see ``parse``).
     """
     fields = members(arguments)
 
@@ -43,22 +50,56 @@ def argument_parts(
             **columns(structs, row_documents),
         }
 
-    return part("parameters", _parameters), part("artifacts", _artifacts)
+    parameters = part("parameters", lambda structs, rows: _parameters(structs, rows, typed=typed))
+    return parameters, part("artifacts", _artifacts)
 
 
-def _parameters(structs: pa.StructArray, documents: np.ndarray) -> dict[str, pa.Array]:
+def inputs_of(inputs: pa.StructArray, part: Part) -> Callable[[int], dict[str, str | None]]:
+    """A function from a node's row to its input parameters, for a few nodes."""
+    offsets = members(inputs)["parameters"].offsets.to_numpy()
+    names_, values = part[1]["name"], part[1]["value"]
+
+    def find(row: int) -> dict[str, str | None]:
+        first, count = int(offsets[row] - offsets[0]), int(offsets[row + 1] - offsets[row])
+        return dict(zip(names_.slice(first, count).to_pylist(), values.slice(first, count).to_pylist(), strict=True))
+
+    return find
+
+
+_TYPES = pa.array(["string", "number", "boolean", "object", "array"])
+_TYPE_OF = {'"': 0, "t": 2, "f": 2, "{": 3, "[": 4}
+
+
+def _values(texts: pa.Array, documents: np.ndarray) -> tuple[pa.StringArray, pa.Array]:
+    """JSON texts to parameter values and the index of their type in ``_TYPES``; JSON null is null."""
+    texts = texts.cast(TEXT)
+    texts = pc.if_else(pc.equal(texts, "null").fill_null(True), pa.scalar(None, TEXT), texts)
+    types = pa.array([None if c is None else _TYPE_OF.get(c, 1) for c in pc.utf8_slice_codeunits(texts, 0, 1).to_pylist()], pa.int32())
+    strings = pc.equal(types, 0)
+    _suspect_escapes(pc.if_else(strings, pa.scalar(None, TEXT), texts), documents)
+    plain = pc.utf8_slice_codeunits(texts, 1, -1)
+    escaped = np.flatnonzero(vectors.truth(pc.and_(strings, pc.match_substring(texts, "\\"))))
+    if len(escaped):
+        decoded = [json.loads(text) for text in texts.take(pa.array(escaped)).to_pylist()]
+        plain = pc.coalesce(vectors.scatter(len(texts), escaped, pa.array(decoded, TEXT)), plain)
+    return pc.if_else(strings, plain, texts), types
+
+
+def _parameters(structs: pa.StructArray, documents: np.ndarray, *, typed: bool) -> dict[str, pa.Array]:
     fields = members(structs)
     vectors.suspect(fields["name"].is_null(), documents)
-    value, value_from = fields["value"], fields["valueFrom"]
+    value, default, value_from = fields["value"], fields["default"], fields["valueFrom"]
     _suspect_escapes(value_from, documents)
-    types = pa.DictionaryArray.from_arrays(
-        pc.if_else(value.is_valid(), pa.scalar(0, pa.int32()), pa.scalar(None, pa.int32())), pa.array(["string"])
-    )
+    if typed:
+        value, types = _values(value, documents)
+        default, _ = _values(default, documents)
+    else:
+        types = pc.if_else(value.is_valid(), pa.scalar(0, pa.int32()), pa.scalar(None, pa.int32()))
     return {
         "name": fields["name"],
         "value": value,
-        "value_type": types,
-        "default_value": fields["default"],
+        "value_type": pa.DictionaryArray.from_arrays(types, _TYPES),
+        "default_value": default,
         "value_from": value_from,
         "global_name": fields["globalName"],
     }
@@ -67,7 +108,7 @@ def _parameters(structs: pa.StructArray, documents: np.ndarray) -> dict[str, pa.
 def _suspect_escapes(texts: pa.StringArray, documents: np.ndarray) -> None:
     """JSON writers differ in how they spell control characters and slashes: the exact path has one way."""
     if texts.null_count < len(texts):
-        vectors.suspect(pc.match_substring_regex(texts, r"\\[u/]|[0-9][.eE]"), documents)
+        vectors.suspect(pc.match_substring_regex(texts, r"\\[u/]|[0-9][.eE]|[0-9]{16}"), documents)
 
 
 def _artifacts(structs: pa.StructArray, documents: np.ndarray) -> dict[str, pa.Array]:

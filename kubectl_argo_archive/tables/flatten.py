@@ -7,7 +7,7 @@ goes to the table ``quarantine``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,12 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kubectl_argo_archive.argo import names
+from kubectl_argo_archive.argo.templates import Template
 from kubectl_argo_archive.tables import vectors
-from kubectl_argo_archive.tables.arguments import Part, argument_parts
+from kubectl_argo_archive.tables.arguments import Part, argument_parts, inputs_of
 from kubectl_argo_archive.tables.document import Malformed
 from kubectl_argo_archive.tables.nodes import TemplateImages, node_columns
 from kubectl_argo_archive.tables.parse import DocumentParser, explode, explode_map, members
-from kubectl_argo_archive.tables.rowwise import flatten_document
+from kubectl_argo_archive.tables.rowwise import flatten_document, inline_templates
 from kubectl_argo_archive.tables.schema import BY_NAME, INT, QUARANTINE, SMALL, TEXT, WORKFLOW_TABLES, TableSpec
 from kubectl_argo_archive.tables.suspects import wrong_types
 
@@ -102,47 +103,70 @@ class Flattener:
     def flatten(self, rows: pa.RecordBatch) -> Flattened:
         """Flatten rows of ``ROW_SCHEMA`` (see ``archive``) with one more column, ``version`` (int32)."""
         result = Flattened([])
-        left = np.ones(len(rows), bool)
-        texts = _as_text(rows.column("json"), left)
-        if texts is not None:
-            left &= ~wrong_types(texts)
+        readable = np.ones(len(rows), bool)
+        texts = _as_text(rows.column("json"), readable)
+        odd, odd_values = wrong_types(texts)
+        exactly = ~readable | odd
+        for mask, typed in ((~exactly & ~odd_values, False), (~exactly & odd_values, True)):
+            left = mask.copy()
+            self._together(rows, texts, left, result, typed=typed)
+            exactly |= mask & ~left
+        self._exactly(rows, np.flatnonzero(exactly), result)
+        return result
+
+    def _together(
+        self, rows: pa.RecordBatch, texts: pa.LargeStringArray, left: np.ndarray, result: Flattened, *, typed: bool
+    ) -> None:
+        """The vectorised path for the documents that are ``left``; those it gives up leave it.
+
+        Args:
+            typed: parameters may hold values that are not strings, which costs a little more.
+        """
+        if not left.any():
+            return
+        parsed = self._parse(texts, left, typed=typed)
         while left.any():
-            chosen = np.flatnonzero(left)
-            whole = len(chosen) == len(rows)
             try:
-                batch = self._vectorised(
-                    rows if whole else rows.take(pa.array(chosen)), texts if whole else texts.take(pa.array(chosen)), result
-                )
+                batch = self._vectorised(*_only(left, rows, texts, parsed), result, typed)
             except vectors.Suspicious as suspicious:
-                left[chosen[suspicious.documents]] = False
+                left[np.flatnonzero(left)[suspicious.documents]] = False
                 continue
             if batch is not None:
                 result.batches.append(batch)
-            break
-        self._exactly(rows, np.flatnonzero(~left), result)
-        return result
+            return
 
-    def _vectorised(self, rows: pa.RecordBatch, texts: pa.LargeStringArray, result: Flattened) -> FlatBatch | None:
-        parsed = self._parser.parse(texts)
+    def _parse(self, texts: pa.LargeStringArray, left: np.ndarray, *, typed: bool) -> pa.StructArray:
+        """Parse the documents that are ``left``; those that are not JSON leave it."""
+        wanted = texts if left.all() else pc.if_else(pa.array(left), texts, pa.scalar(None, texts.type))
+        parsed = self._parser.parse(wanted, typed=typed)
         if parsed is None:
-            raise vectors.Suspicious(_invalid(self._parser.valid(texts)))
+            left &= self._parser.valid(texts)
+            parsed = self._parser.parse(pc.if_else(pa.array(left), texts, pa.scalar(None, texts.type)), typed=typed)
+        if parsed is None:
+            left[:] = False
+        return parsed
+
+    def _vectorised(
+        self, rows: pa.RecordBatch, texts: pa.LargeStringArray, parsed: pa.StructArray, result: Flattened, typed: bool
+    ) -> FlatBatch | None:
         document = {name: members(part) for name, part in members(parsed).items()}
         everyone = np.arange(len(rows))
         metadata, status = document["metadata"], document["status"]
+        elsewhere = pc.or_(status["compressedNodes"].is_valid(), status["offloadNodeStatusVersion"].is_valid())
         for odd in (
             pc.and_(status["phase"].is_null(), status["nodes"].is_null()),
             metadata["name"].is_null(),
             metadata["labels"].is_null(),
-            pc.and_(status["nodes"].is_null(), pc.or_(status["compressedNodes"].is_valid(), status["offloadNodeStatusVersion"].is_valid())),
-        ):  # fmt: skip
+            pc.and_(status["nodes"].is_null(), elsewhere),
+        ):
             vectors.suspect(odd, everyone)
-        finished = vectors.times(status["finishedAt"], everyone)
-        wanted = self._wanted(finished)
-        if wanted is not None and not all(wanted):
-            mask = pa.array(wanted)
-            result.skipped += len(rows) - sum(wanted)
-            return self._build(rows.filter(mask), texts.filter(mask), parsed.filter(mask)) if any(wanted) else None
-        return self._build(rows, texts, parsed)
+        wanted = self._wanted(vectors.times(status["finishedAt"], everyone))
+        if wanted is None or all(wanted):
+            return self._build(rows, texts, parsed, typed)
+        mask = np.array(wanted)
+        batch = self._build(*_only(mask, rows, texts, parsed), typed) if mask.any() else None
+        result.skipped += len(rows) - int(mask.sum())
+        return batch
 
     def _wanted(self, finished: pa.TimestampArray) -> list[bool] | None:
         if self._since is None and self._until is None:
@@ -156,21 +180,24 @@ class Flattener:
             (self._since is not None and finished < self._since) or (self._until is not None and finished >= self._until)
         )
 
-    def _build(self, rows: pa.RecordBatch, texts: pa.LargeStringArray, parsed: pa.StructArray) -> FlatBatch:
+    def _build(
+        self, rows: pa.RecordBatch, texts: pa.LargeStringArray, parsed: pa.StructArray, typed: bool
+    ) -> FlatBatch:
         document = {name: members(part) for name, part in members(parsed).items()}
         metadata, spec, status = document["metadata"], document["spec"], document["status"]
         count = len(rows)
         everyone = np.arange(count)
         nodes = node_columns(status["nodes"], metadata["name"], metadata["annotations"])
         parameters, artifacts = zip(
-            argument_parts(spec["arguments"], "workflow", "in", everyone, None),
-            argument_parts(status["outputs"], "workflow", "out", everyone, None),
-            argument_parts(nodes.fields["inputs"], "node", "in", nodes.documents, nodes.ids),
-            argument_parts(nodes.fields["outputs"], "node", "out", nodes.documents, nodes.ids),
+            argument_parts(spec["arguments"], "workflow", "in", everyone, None, typed=typed),
+            argument_parts(status["outputs"], "workflow", "out", everyone, None, typed=typed),
+            argument_parts(nodes.fields["inputs"], "node", "in", nodes.documents, nodes.ids, typed=typed),
+            argument_parts(nodes.fields["outputs"], "node", "out", nodes.documents, nodes.ids, typed=typed),
             strict=True,
         )
         arguments = _arguments_of(parameters[0], count)
-        images = TemplateImages(nodes, document, arguments).add_images()
+        inputs = inputs_of(nodes.fields["inputs"], parameters[2])
+        images = TemplateImages(nodes, document, arguments, lambda i: inline_templates(texts[i].as_py()), inputs).add_images()
         conditions, structs = explode(status["conditions"])
         vectors.suspect(members(structs)["type"].is_null(), conditions)
         labels, label_names, label_values = explode_map(metadata["labels"])
@@ -263,7 +290,7 @@ class Flattener:
             result.quarantined = pa.Table.from_pylist(malformed, QUARANTINE.schema).cast(physical_schema(QUARANTINE))
 
 
-def _as_text(json: pa.LargeBinaryArray, left: np.ndarray) -> pa.LargeStringArray | None:
+def _as_text(json: pa.LargeBinaryArray, left: np.ndarray) -> pa.LargeStringArray:
     """The documents as text; those that are no UTF-8 leave ``left`` and become empty."""
     try:
         return json.cast(pa.large_string())
@@ -278,9 +305,9 @@ def _as_text(json: pa.LargeBinaryArray, left: np.ndarray) -> pa.LargeStringArray
         return pa.array(texts, pa.large_string())
 
 
-def _invalid(valid: np.ndarray) -> np.ndarray:
-    """Documents that are not JSON; all of them if DuckDB finds each one valid and still cannot read them."""
-    return np.flatnonzero(~valid) if not valid.all() else np.arange(len(valid))
+def _only(left: np.ndarray, *arrays: Any) -> list[Any]:
+    """The elements of all arrays that are ``left``."""
+    return list(arrays) if left.all() else [array.filter(pa.array(left)) for array in arrays]
 
 
 def _key(rows: pa.RecordBatch, row: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -198,11 +199,23 @@ def _logs_say_v2(fields: dict[str, pa.Array], documents: np.ndarray, rows: np.nd
 
 
 class TemplateImages:
-    """Which image each node ran, and how many pods ran which image."""
+    """Which image each node ran, and how many pods ran which image.
 
-    def __init__(self, batch: NodeBatch, document: dict[str, dict[str, pa.Array]], parameters: list[dict[str, str | None]]) -> None:
+    Args:
+        batch: the nodes.
+        document: the members of the documents.
+        parameters: for each document, the workflow's arguments.
+        inline: for a document, a function from a node's id to the template written inside a step or task.
+        inputs: from a node's row to its input parameters.
+    """
+
+    def __init__(self, batch: NodeBatch, document: dict[str, dict[str, pa.Array]], parameters: list[dict[str, str | None]],
+                 inline: Callable[[int], Callable[[str], Template | None]],
+                 inputs: Callable[[int], dict[str, str | None]]) -> None:  # fmt: skip
         self._batch = batch
+        self._inputs = inputs
         self._parameters = parameters
+        self._inline = inline
         self._templates = _templates_of(document)
 
     def add_images(self) -> dict[str, list[Any]]:
@@ -251,15 +264,26 @@ class TemplateImages:
         encoded = pc.binary_join_element_wise(*parts, "\x1f").dictionary_encode()
         used: list[tuple[int, Template | None]] = []
         nameless: list[int] = []
-        for text in encoded.dictionary.to_pylist():
+        for code, text in enumerate(encoded.dictionary.to_pylist()):
             document, name, scope, ref_name, ref_template, clustered = text.split("\x1f")
             if not name and not ref_name:
-                nameless.append(int(document))
+                nameless.append(code)
             node = NodeTemplate(name, scope, ref_name, ref_template, clustered == "true")
             used.append((int(document), self._templates[int(document)].resolve(node)))
-        if nameless:
-            raise vectors.Suspicious(np.array(nameless))  # inline templates
-        return encoded.indices.to_numpy(), used
+        codes = encoded.indices.to_numpy()
+        return (self._inline_templates(rows, codes, used, nameless), used) if nameless else (codes, used)
+
+    def _inline_templates(self, rows: np.ndarray, codes: np.ndarray, used: list[tuple[int, Template | None]],
+                          nameless: list[int]) -> np.ndarray:  # fmt: skip
+        """Give every node without a template's name a number and a template of its own."""
+        codes = codes.copy()
+        for code in nameless:
+            document = used[code][0]
+            find = self._inline(document)
+            for position in np.flatnonzero(codes == code).tolist():
+                codes[position] = len(used)
+                used.append((document, find(self._batch.ids[int(rows[position])].as_py())))
+        return codes
 
     def _image_of_node(self, rows: np.ndarray, position: int, used: tuple[int, Template | None], is_pod: bool,
                        images: np.ndarray, counts: dict[tuple[int, str | None, str, str, str], int]) -> None:  # fmt: skip
@@ -276,10 +300,6 @@ class TemplateImages:
         if is_pod and parametrised and image is not None:
             for key in {(document, template.name, c.name, c.role, fill_image(c.image, inputs, workflow)) for c in template.containers}:  # fmt: skip
                 counts[key] = counts.get(key, 0) + 1
-
-    def _inputs(self, row: int) -> dict[str, str | None]:
-        value = self._batch.fields["inputs"][row].as_py() or {}
-        return {item["name"]: item["value"] for item in value.get("parameters") or ()}
 
 
 def _image_rows(counts: dict[tuple[int, str | None, str, str, str], int]) -> dict[str, list[Any]]:

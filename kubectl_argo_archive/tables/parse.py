@@ -83,16 +83,26 @@ class DocumentParser:
     def __init__(self) -> None:
         self._connection = duckdb.connect(":memory:")
         self._connection.execute("SET threads = 1")
-        self._query = f"SELECT from_json(json, '{json.dumps(_DOCUMENT)}') AS document FROM documents"
+        usual = json.dumps(_DOCUMENT)
+        typed = usual.replace('\\"value\\" VARCHAR', '\\"value\\" JSON').replace('\\"default\\" VARCHAR', '\\"default\\" JSON')
+        self._queries = {
+            is_typed: f"SELECT from_json(json, '{structure}') AS document FROM documents"
+            for is_typed, structure in ((False, usual), (True, typed))
+        }
 
     def close(self) -> None:
         """Give the parser's memory back."""
         self._connection.close()
 
-    def parse(self, texts: pa.LargeStringArray) -> pa.StructArray | None:
-        """One struct per document, or None if some document is not JSON (see :meth:`valid`)."""
+    def parse(self, texts: pa.LargeStringArray, *, typed: bool = False) -> pa.StructArray | None:
+        """One struct per document, or None if some document is not JSON (see :meth:`valid`).
+
+        Args:
+            texts: documents; null gives null.
+            typed: values and defaults of parameters come as JSON text, which tells a string from a number.
+        """
         try:
-            parsed = self._run(self._query, texts)
+            parsed = self._run(self._queries[typed], texts)
         except duckdb.Error:
             return None
         return parsed.column("document").combine_chunks()

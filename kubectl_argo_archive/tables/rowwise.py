@@ -6,7 +6,9 @@ sure about; a property test holds the two against each other.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +17,9 @@ from kubectl_argo_archive.argo.images import fill_image, split_image
 from kubectl_argo_archive.argo.pods import pod_name_v2
 from kubectl_argo_archive.argo.templates import NodeTemplate, Template, Templates, template_from_json
 from kubectl_argo_archive.tables.document import Field, Malformed, compact, parse, value_text, value_type
+
+_INLINE_DEPTH = 20
+"""How deep templates written inside templates are followed; a broken document may point in circles."""
 
 Row = dict[str, Any]
 Rows = dict[str, list[Row]]
@@ -52,6 +57,40 @@ def flatten_document(data: bytes) -> Rows:
         "conditions": [{k: item[k].text() for k in ("type", "status", "message")} for item in status["conditions"].objects()],
         "images": nodes.images(),
     }  # fmt: skip
+
+
+def inline_templates(text: str) -> Callable[[str], Template | None]:
+    """A function from the id of a node to its template, for nodes whose template has no name.
+
+    Args:
+        text: a document that was parsed before, so that its JSON is known to be sound.
+    """
+    document = json.loads(text)
+    templates = _templates(Field(document, ""))
+    nodes = document["status"]["nodes"]
+    return lambda node_id: _template_of(templates, nodes, node_id)
+
+
+def _template_of(templates: Templates, nodes: dict[str, Any], node_id: str | None, depth: int = 0) -> Template | None:
+    """The template that a node ran, by its name or, without one, inside the template around it."""
+    node = nodes.get(node_id or "")
+    if node is None or depth > _INLINE_DEPTH:
+        return None
+    reference = node.get("templateRef") or {}
+    named = NodeTemplate(
+        node.get("templateName"),
+        node.get("templateScope"),
+        reference.get("name"),
+        reference.get("template"),
+        reference.get("clusterScope") is True,
+    )
+    if named.name or named.ref_name:
+        return templates.resolve(named)
+    around = _template_of(templates, nodes, node.get("boundaryID"), depth + 1)
+    if around is None:
+        return None
+    shown = node.get("displayName") or ""
+    return around.inline.get(shown) or around.inline.get(shown.partition("(")[0])
 
 
 def _extend(parameters: list[Row], artifacts: list[Row], more: tuple[list[Row], list[Row]]) -> None:
@@ -190,6 +229,7 @@ class _Nodes:
             item["name"].text() or "": value_text(item["value"].value)
             for item in document["spec"]["arguments"]["parameters"].objects()
         }
+        self.values = document["status"]["nodes"].members()
         self.seen: dict[str, tuple[Row, Field]] = {}
 
     def add(self, node_id: str, node: Field) -> None:
@@ -244,8 +284,7 @@ class _Nodes:
             row["retry_attempt"] = self._attempt(row)
             pod = row["type"] == "Pod" and not row["memoized"]
             row["pod_name"] = (self._pod_name(row, node) if version_2 else node_id) if pod else None
-            template = self._template(row, node)
-            row["image"] = self._image(row, node, template)
+            row["image"] = self._image(row, node, self._template(node_id))
         return [row for row, _ in self.seen.values()]
 
     def retries(self) -> int:
@@ -260,8 +299,8 @@ class _Nodes:
     def images(self) -> list[Row]:
         """Rows of the table ``images``."""
         pods: Counter[tuple[str | None, str, str, str]] = Counter()
-        for row, node in self.seen.values():
-            template = self._template(row, node)
+        for node_id, (row, node) in self.seen.items():
+            template = self._template(node_id)
             if row["type"] == "Pod" and row["image"] is not None and template is not None:
                 inputs = self._inputs(node) if any("{{" in c.image for c in template.containers) else {}
                 pods.update(
@@ -273,6 +312,9 @@ class _Nodes:
             rows.append({"template_name": template_name, "container": container, "role": role, "image": image,
                          "repository": repository, "tag": tag, "digest": digest, "pod_count": count})  # fmt: skip
         return rows
+
+    def _template(self, node_id: str) -> Template | None:
+        return _template_of(self.templates, self.values, node_id)
 
     def _attempt(self, row: Row) -> int | None:
         for parent in row["parent_ids"]:
@@ -299,24 +341,6 @@ class _Nodes:
                 if logs and key and name != node_id and f"/{name}/" in key:
                     return True
         return False
-
-    def _template(self, row: Row, node: Field) -> Template | None:
-        reference = node["templateRef"]
-        named = NodeTemplate(
-            row["template_name"],
-            row["template_scope"],
-            reference["name"].text(),
-            reference["template"].text(),
-            bool(reference["clusterScope"].flag()),
-        )
-        if named.name or named.ref_name:
-            return self.templates.resolve(named)
-        boundary = self.seen.get(row["boundary_id"] or "")
-        around = self._template(*boundary) if boundary and boundary[0] is not row else None
-        if around is None:
-            return None
-        shown = row["display_name"] or ""
-        return around.inline.get(shown) or around.inline.get(shown.partition("(")[0])
 
     def _image(self, row: Row, node: Field, template: Template | None) -> str | None:
         ran = row["phase"] not in names.PHASES_THAT_RAN_NOTHING and not row["memoized"]

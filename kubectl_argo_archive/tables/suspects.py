@@ -18,7 +18,7 @@ _OBJECTS = (
     "gcs|oss|azure|git|hdfs|artifactory|raw|valueFrom"
 )
 _STRINGS = (
-    "name|value|default|globalName|path|from|fromExpression|subPath|bucket|key|displayName|type|templateName"
+    "name|globalName|path|from|fromExpression|subPath|bucket|key|displayName|type|templateName"
     "|templateScope|boundaryID|phase|message|createdAt|startedAt|finishedAt|hostNodeName|podIP|progress|exitCode"
     "|result|generateName|namespace|creationTimestamp|entrypoint|serviceAccountName|shutdown|image|template"
     "|cacheName|kind"
@@ -30,20 +30,32 @@ _WRONG_TYPE = (
     rf'|"(?:{_STRINGS})"\s*:\s*[^"n\s]'
     rf'|"(?:{_BOOLEANS})"\s*:\s*[^tfn\s]'
 )
+_ODD_VALUE = r'"(?:value|default)"\s*:\s*[^"n\s]'
+_ANY = f"{_WRONG_TYPE}|{_ODD_VALUE}"
 _RUN = 64
 _DEEP = (b"]" * _RUN, b"}" * _RUN, b"]}" * (_RUN // 2))
 _DEEP_WITH_SPACE = rf"(?:[\]}}]\s*){{{_RUN}}}"
 
 
-def wrong_types(texts: pa.LargeStringArray) -> np.ndarray:
-    """A mask of documents that hold a known member of an unexpected type, or nest very deeply."""
-    found = pc.match_substring_regex(texts, _WRONG_TYPE).to_numpy(zero_copy_only=False)
+def wrong_types(texts: pa.LargeStringArray) -> tuple[np.ndarray, np.ndarray]:
+    """Two masks of documents: an unexpected type or very deep nesting; a parameter's value that is no string."""
+    either = pc.match_substring_regex(texts, _ANY)
+    odd = np.zeros(len(texts), bool)
+    hits = np.flatnonzero(either.to_numpy(zero_copy_only=False))
+    if len(hits):
+        odd[hits] = pc.match_substring_regex(texts.take(pa.array(hits)), _WRONG_TYPE).to_numpy(zero_copy_only=False)
+    values = np.zeros(len(texts), bool)
+    values[hits] = True
+    return odd | _deep(texts), values
+
+
+def _deep(texts: pa.LargeStringArray) -> np.ndarray:
+    found = np.zeros(len(texts), bool)
     data = texts.buffers()[2]
     joined = data.to_pybytes() if data is not None else b""
     if any(run in joined for run in _DEEP):
-        # closing brackets in a row; text with line breaks between them is left to the pattern
         for run in _DEEP:
             found |= pc.match_substring(texts, run.decode()).to_numpy(zero_copy_only=False)
-    if b"]\n" in joined or b"}\n" in joined or b"] " in joined or b"} " in joined:
+    if b"\n" in joined:  # only pretty-printed JSON holds a bare line break
         found |= pc.match_substring_regex(texts, _DEEP_WITH_SPACE).to_numpy(zero_copy_only=False)
     return found

@@ -84,7 +84,7 @@ def export(
     if result.quarantined:
         diagnostics.warn(
             f"{result.quarantined} rows could not be read as workflows and are in quarantine",
-            "kubectl argo-archive query \"select uid, name, reason from quarantine where export_id = "
+            'kubectl argo-archive query "select uid, name, reason from quarantine where export_id = '
             f"'{result.export_id}'\"",
         )
         return ExitCode.FOUND_PROBLEMS
@@ -100,7 +100,13 @@ def _print(result: ExportResult, output: str) -> None:
     counts = ("new", "changed", "deleted", "restored", "rewritten", "unchanged", "quarantined", "skipped", "vanished")
     always = ("new", "changed", "deleted", "unchanged", "quarantined")
     shown = [f"{getattr(result, name):,} {name}" for name in counts if name in always or getattr(result, name)]
-    what = "would be" if result.dry_run else "published as " + str(result.export_id) if result.published else "nothing to do"
+    what = (
+        "would be"
+        if result.dry_run
+        else "published as " + str(result.export_id)
+        if result.published
+        else "nothing to do"
+    )
     click.echo(f"{result.source} → {result.lake}: {what}")
     click.echo("  " + ", ".join(shown))
     for name, added in result.tables.items():

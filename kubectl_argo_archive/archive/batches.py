@@ -1,0 +1,119 @@
+"""Rows become record batches of bounded size; what Postgres and Argo did to the JSON is undone on the way.
+
+Restored: the NUL marker that Argo writes because Postgres cannot hold NUL; compressed nodes. Both are looked
+for in a whole batch at once, because hardly any row has them.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Callable, Iterator
+
+import pyarrow as pa
+
+from kubectl_argo_archive.archive.hydrate import COMPRESSED, OFFLOADED, inline_compressed, offload_version
+from kubectl_argo_archive.archive.workflow_archive import KEY_SCHEMA, ROW_SCHEMA
+
+Key = tuple[str | None, ...]
+"""One value per column of :data:`KEY_SCHEMA`."""
+
+NUL_MARKER = b"ARGO_POSTGRES_NULL_REPLACEMENT"
+"""What Argo writes to Postgres for the JSON escape of NUL."""
+
+_NUL_ESCAPE = b"\\u0000"
+
+
+class PlainBatches:
+    """Collects rows until ``batch_bytes`` of JSON are together, and leaves the JSON as it is.
+
+    Args:
+        batch_bytes: a batch holds at most this much JSON, or one row that is larger.
+    """
+
+    def __init__(self, batch_bytes: int) -> None:
+        self._batch_bytes = batch_bytes
+        self._start_batch()
+
+    def add(self, key: Key, document: bytes | memoryview) -> Iterator[pa.RecordBatch]:
+        """Take one row; yields the batches that it completes."""
+        size = len(document)
+        if self._keys and len(self._data) + size > self._batch_bytes:
+            yield from self.finish()
+        if size > self._batch_bytes:
+            # a batch of its own, never copied
+            yield from self._emit([key], array("q", [0, size]), memoryview(document))
+            return
+        self._keys.append(key)
+        self._data += document
+        self._offsets.append(len(self._data))
+
+    def finish(self) -> Iterator[pa.RecordBatch]:
+        """Yield what is left."""
+        keys, offsets, data = self._keys, self._offsets, self._data
+        self._start_batch()
+        if keys:
+            yield from self._emit(keys, offsets, data)
+
+    def _start_batch(self) -> None:
+        self._keys: list[Key] = []
+        self._data = bytearray()
+        self._offsets = array("q", [0])
+
+    def _emit(self, keys: list[Key], offsets: array[int], data: bytearray | memoryview) -> Iterator[pa.RecordBatch]:
+        json = pa.Array.from_buffers(pa.large_binary(), len(keys), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
+        yield pa.RecordBatch.from_arrays([*_key_arrays(keys), json], schema=ROW_SCHEMA)
+
+
+class MendedBatches(PlainBatches):
+    """The same, and restores the JSON as Argo meant it.
+
+    Args:
+        batch_bytes: a batch holds at most this much JSON, or one row that is larger.
+        set_aside: told of each row whose nodes lie elsewhere, with their version; such a row gets into no
+            batch. None: it stays as it is.
+    """
+
+    def __init__(self, batch_bytes: int, set_aside: Callable[[Key, str], None] | None = None) -> None:
+        super().__init__(batch_bytes)
+        self._set_aside = set_aside
+        self._marks = (NUL_MARKER, COMPRESSED, OFFLOADED) if set_aside else (NUL_MARKER, COMPRESSED)
+        self._any_mark = re.compile(b"|".join(self._marks))
+
+    def _emit(self, keys: list[Key], offsets: array[int], data: bytearray | memoryview) -> Iterator[pa.RecordBatch]:
+        if not self._has_marks(data):
+            yield from super()._emit(keys, offsets, data)
+            return
+        # cut anew: unpacked nodes are many times larger than packed ones
+        batches = PlainBatches(self._batch_bytes)
+        for key, start, end in zip(keys, offsets, offsets[1:], strict=False):
+            if (document := self._mended(key, bytes(data[start:end]))) is not None:
+                yield from batches.add(key, document)
+        yield from batches.finish()
+
+    def _has_marks(self, data: bytearray | memoryview) -> bool:
+        if isinstance(data, bytearray):
+            # one find per mark is several times faster than one pattern for all, but only bytes have it
+            return any(data.find(mark) >= 0 for mark in self._marks)
+        return self._any_mark.search(data) is not None
+
+    def _mended(self, key: Key, document: bytes) -> bytes | None:
+        """The document as Argo meant it; None if it was set aside."""
+        if NUL_MARKER in document:
+            document = document.replace(NUL_MARKER, _NUL_ESCAPE)
+        if COMPRESSED in document:
+            document = inline_compressed(document)
+        if self._set_aside and OFFLOADED in document and (version := offload_version(document)):
+            self._set_aside(key, version)
+            return None
+        return document
+
+
+def keys_table(rows: list[Key]) -> pa.Table:
+    """Keys as a table of :data:`KEY_SCHEMA`."""
+    return pa.Table.from_batches([pa.RecordBatch.from_arrays(_key_arrays(rows), schema=KEY_SCHEMA)])
+
+
+def _key_arrays(keys: list[Key]) -> list[pa.Array]:
+    columns = zip(*keys, strict=True) if keys else [()] * len(KEY_SCHEMA)
+    return [pa.array(column, pa.string()) for column in columns]
