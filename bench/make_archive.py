@@ -34,10 +34,10 @@ def main() -> None:
     with ProcessPoolExecutor(arguments.jobs) as pool:
         for rows in pool.map(_load, shards):
             loaded += rows
-            print(f"\r{loaded:,} of {arguments.count:,} workflows", end="", file=sys.stderr, flush=True)  # noqa: T201
+            print(f"\r{loaded:,} of {arguments.count:,} workflows", end="", file=sys.stderr, flush=True)
     with psycopg.connect(arguments.uri, autocommit=True) as connection:
         connection.execute("vacuum analyze argo_archived_workflows, argo_archived_workflows_labels")
-    print(f"\r{loaded:,} workflows in {time.monotonic() - began:.0f} s", file=sys.stderr)  # noqa: T201
+    print(f"\r{loaded:,} workflows in {time.monotonic() - began:.0f} s", file=sys.stderr)
 
 
 def _load(shard: tuple[argparse.Namespace, int, int]) -> int:

@@ -28,8 +28,8 @@ from oracle_values import (
     integer,
     json_type,
     parse,
+    period,
     resources,
-    seconds_between,
     time,
 )
 
@@ -124,9 +124,7 @@ class Workflow:
     # ---- workflows
 
     def row(self) -> Row:
-        started, finished = time(self.status.get("startedAt")), time(self.status.get("finishedAt"))
-        reference = self.spec.get("workflowTemplateRef") or {}
-        cluster_scoped = reference.get("clusterScope") is True
+        namespaced_template, cluster_template = self._workflow_templates()
         owners = [o.get("name") for o in self.metadata.get("ownerReferences") or [] if o.get("kind") == "CronWorkflow"]
         attempts = [len(numbers) for numbers in self.attempts_by_retry.values()]
         parameters = self.arguments.get("parameters") or []
@@ -136,19 +134,13 @@ class Workflow:
             "namespace": self.namespace,
             "phase": self.phase,
             "created_at": time(self.metadata.get("creationTimestamp")),
-            "started_at": started,
-            "finished_at": finished,
-            "duration_s": seconds_between(started, finished),
+            **period(self.status),
             "message": self.status.get("message"),
             "progress": self.status.get("progress"),
             "entrypoint": self._of_spec("entrypoint"),
             "service_account": self._of_spec("serviceAccountName"),
-            "workflow_template": first(
-                None if cluster_scoped else reference.get("name"), self._label("workflow-template")
-            ),
-            "cluster_workflow_template": first(
-                reference.get("name") if cluster_scoped else None, self._label("cluster-workflow-template")
-            ),
+            "workflow_template": namespaced_template,
+            "cluster_workflow_template": cluster_template,
             "cron_workflow": first(self._label("cron-workflow"), *owners),
             "scheduled_at": time((self.annotations or {}).get(f"{LABEL}scheduled-time")),
             "creator": self._label("creator"),
@@ -169,6 +161,14 @@ class Workflow:
             "annotations": self.annotations,
             "parameters": {parameter.get("name"): as_text(parameter.get("value")) for parameter in parameters},
         }
+
+    def _workflow_templates(self) -> tuple[str | None, str | None]:
+        """The namespaced and the cluster template: by reference, only without one by label."""
+        reference = self.spec.get("workflowTemplateRef")
+        if reference is None:
+            return self._label("workflow-template"), self._label("cluster-workflow-template")
+        name = reference.get("name")
+        return (None, name) if reference.get("clusterScope") is True else (name, None)
 
     def _of_spec(self, key: str) -> Any:
         return first(self.spec.get(key), self.stored_spec.get(key))
@@ -196,7 +196,6 @@ class Workflow:
 
     def node_rows(self) -> Iterator[Row]:
         for node_id, node in self.nodes.items():
-            started, finished = time(node.get("startedAt")), time(node.get("finishedAt"))
             outputs = node.get("outputs") or {}
             reference = node.get("templateRef")
             memo = node.get("memoizationStatus") or {}
@@ -214,9 +213,7 @@ class Workflow:
                 "phase": node.get("phase"),
                 "message": node.get("message"),
                 "created_at": time(node.get("createdAt")),
-                "started_at": started,
-                "finished_at": finished,
-                "duration_s": seconds_between(started, finished),
+                **period(node),
                 "exit_code": exit_code(outputs.get("exitCode")),
                 "retry_attempt": self.attempts.get(node_id),
                 "host": node.get("hostNodeName"),

@@ -99,8 +99,10 @@ def time(text: str | None) -> datetime | None:
     return datetime(year, month, day, hour, minute, second, micros, timezone(offset)).astimezone(UTC)
 
 
-def seconds_between(started: datetime | None, finished: datetime | None) -> float | None:
-    return None if started is None or finished is None else (finished - started).total_seconds()
+def period(holder: Row) -> Row:
+    started, finished = time(holder.get("startedAt")), time(holder.get("finishedAt"))
+    duration = None if started is None or finished is None else (finished - started).total_seconds()
+    return {"started_at": started, "finished_at": finished, "duration_s": duration}
 
 
 def first(*values: Any) -> Any:

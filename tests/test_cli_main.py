@@ -67,7 +67,8 @@ LIGHT = {
 
 @pytest.mark.parametrize("what", LIGHT)
 def test_what_only_explains_loads_nothing_heavy(what: str) -> None:
-    assert not loaded_by(LIGHT[what]) & set(HEAVY)
+    cheap_enough_for_a_command = {"dataclasses"} if what.partition(" ")[0] in COMMANDS else set()
+    assert not loaded_by(LIGHT[what]) & set(HEAVY) - cheap_enough_for_a_command
 
 
 @pytest.mark.parametrize("arguments", [["version"], ["version", "-o", "json"], ["completion", "bash"]])

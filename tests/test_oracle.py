@@ -37,7 +37,7 @@ def test_workflow_row(rows: dict[str, list[Row]]) -> None:
             "finished_at": datetime(2026, 3, 1, 2, 0, 3, tzinfo=UTC),
             "duration_s": 1.876544,
             "message": "", "progress": "1/2", "entrypoint": "main", "service_account": "argo",
-            "workflow_template": "from-label", "cluster_workflow_template": "etl", "cron_workflow": "nightly",
+            "workflow_template": None, "cluster_workflow_template": "etl", "cron_workflow": "nightly",
             "scheduled_at": datetime(2026, 3, 1, 2, 0, tzinfo=UTC),
             "creator": "alice", "creator_email": None, "actor": None, "action": None, "resubmitted_from": None,
             "shutdown": "Stop", "priority": 7, "parallelism": None,
@@ -92,7 +92,7 @@ def test_times_and_flags(rows: dict[str, list[Row]]) -> None:
     assert nodes(rows, "finished_at", "duration_s")["wf"] == (None, None)
     assert nodes(rows, "memoized", "memo_key", "memo_cache")["wf-7"] == (True, "k", "c")
     assert nodes(rows, "memoized", "memo_key")["wf-8"] == (False, "k2")
-    assert nodes(rows, "hooked", "sync_waiting", "exit_code")["wf-11"] == (True, "data/Mutex/m", None)
+    assert nodes(rows, "hooked", "sync_waiting", "exit_code")["wf-11"] == (True, "data/Mutex/m", 143)
     assert nodes(rows, "daemoned", "outputs_result", "template_ref")["wf-5"] == (True, "42", "tools/run")
     assert nodes(rows, "failed_pod_restarts", "cpu_s", "gpu_s")["wf-3"] == (1, None, None)
 
@@ -200,19 +200,7 @@ def test_parameters(rows: dict[str, list[Row]]) -> None:
 
 
 def test_artifacts(rows: dict[str, list[Row]]) -> None:
-    columns = (
-        "scope",
-        "direction",
-        "node_id",
-        "name",
-        "path",
-        "kind",
-        "bucket",
-        "key",
-        "location",
-        "optional",
-        "deleted",
-    )
+    columns = ("scope", "direction", "node_id", "name", "path", "kind", "bucket", "key", "location", "optional")
     assert [tuple(row[column] for column in columns) for row in rows["artifacts"]] == [
         ("workflow", "in", None, "up", None, "s3", "b", "k", None, True),
         ("node", "out", "wf-2", "main-logs", None, "s3", None, "wf/wf-2/main.log", None, False),
@@ -238,6 +226,21 @@ def test_a_document_with_nothing_in_it() -> None:
     assert {column: workflow[column] for column in zeroes} == zeroes
     assert workflow["labels"] is workflow["cpu_s"] is workflow["gpu_s"] is workflow["duration_s"] is None
     assert all(not found for table, found in rows.items() if table not in ("workflows", "raw"))
+
+
+def test_workflow_templates() -> None:
+    def templates(spec: Row) -> tuple[str | None, str | None]:
+        labels = {
+            "workflows.argoproj.io/workflow-template": "a",
+            "workflows.argoproj.io/cluster-workflow-template": "b",
+        }
+        text = json.dumps({"metadata": {"labels": labels}, "spec": spec})
+        (row,) = expected_rows(text, "c", "u")["workflows"]
+        return row["workflow_template"], row["cluster_workflow_template"]
+
+    assert templates({}) == ("a", "b")
+    assert templates({"workflowTemplateRef": {"name": "t"}}) == ("t", None)
+    assert templates({"workflowTemplateRef": {"name": "t", "clusterScope": True}}) == (None, "t")
 
 
 def test_the_nul_marker_is_restored() -> None:

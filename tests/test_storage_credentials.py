@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import stat
+import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -120,6 +121,34 @@ def test_short_lived_keys_are_renewed_before_they_expire(monkeypatch: pytest.Mon
     assert second is not None
     assert first.access_key_id != second.access_key_id
     assert second.session_token == "TK" + second.access_key_id.removeprefix("AK")
+
+
+def test_a_failed_renewal_is_an_error_and_not_a_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """botocore logs it with a traceback, which nobody should see on stderr."""
+    once = tmp_path / "once"
+    issue = tmp_path / "issue.py"
+    issue.write_text(
+        "import datetime, json, pathlib, sys\n"
+        f"once = pathlib.Path({str(once)!r})\n"
+        "if once.exists(): sys.exit('denied')\n"
+        "once.touch()\n"
+        "until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=1)\n"
+        "print(json.dumps({'Version': 1, 'AccessKeyId': 'AK', 'SecretAccessKey': 'SK',"
+        " 'Expiration': until.isoformat()}))"
+    )
+    write_aws_files(monkeypatch, tmp_path, config=f"[default]\ncredential_process={sys.executable} {issue}\n")
+    script = (
+        "from kubectl_argo_archive.config import S3Config\n"
+        "from kubectl_argo_archive.errors import StorageError\n"
+        "from kubectl_argo_archive.storage.s3 import Settings\n"
+        "try:\n"
+        "    Settings.resolve(S3Config()).keys()\n"
+        "except StorageError as error:\n"
+        "    print(error.message)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert "cannot fetch AWS credentials" in done.stdout
 
 
 def test_container_credentials(monkeypatch: pytest.MonkeyPatch) -> None:

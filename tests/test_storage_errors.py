@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import botocore.exceptions
 import duckdb
 import pyarrow as pa
 import pytest
@@ -154,6 +155,35 @@ def test_duckdb_says_it_in_its_own_words() -> None:
         raise duckdb.HTTPException(text)
     moved = "HTTP Error: HTTP GET error reading 's3://b/x' in region 'eu-west-1' (HTTP 301 Moved Permanently)"
     assert read(duckdb.HTTPException(moved)).region == "eu-west-1"
+
+
+BOTOCORE = botocore.exceptions
+SILENCE = [
+    (BOTOCORE.ConnectTimeoutError(endpoint_url="http://h"), "does not answer in time"),
+    (BOTOCORE.ReadTimeoutError(endpoint_url="http://h"), "does not answer in time"),
+    (TimeoutError(), "does not answer in time"),
+    (
+        duckdb.IOException("IO Error: Timeout was reached error for HTTP HEAD to 'http://h/x'"),
+        "does not answer in time",
+    ),
+    (BOTOCORE.ProxyConnectionError(proxy_url="http://me:hunter2@proxy"), "the proxy on the way"),
+    (BOTOCORE.ConnectionClosedError(endpoint_url="http://h"), "closed the connection"),
+    (ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), "closed the connection"),
+    (BOTOCORE.SSLError(endpoint_url="https://h", error="certificate verify failed"), "is not trusted"),
+]
+
+
+@pytest.mark.parametrize(("error", "message"), SILENCE, ids=lambda case: type(case).__name__)
+def test_nobody_answers(error: Exception, message: str) -> None:
+    with pytest.raises(StorageUnreachable, match=message) as caught, storage_errors(LAKE, server="http://h"):
+        raise error
+    assert "hunter2" not in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_names_in_a_path_are_not_reasons() -> None:
+    for name in ("proxy", "timeout", "certificates"):
+        error = duckdb.IOException(f"IO Error: No files found that match 's3://bucket/{name}/x.parquet'")
+        assert read(error).network == ""
 
 
 class TestFolder:

@@ -6,12 +6,15 @@ Tolerant: a value of the wrong type is as good as none. What the JSON means in f
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from kubectl_argo_archive.archive.json_text import DECODER, members
+from kubectl_argo_archive.archive.json_text import members
 
+_INNER = frozenset(("metadata", "status", "workflow"))
+_BULK = frozenset(("spec", "nodes", "storedTemplates", "storedWorkflowTemplateSpec", "managedFields"))
 _INSTANCE_LABEL = "workflows.argoproj.io/controller-instanceid"
 
 
@@ -65,29 +68,25 @@ def facts_of_row(row: Mapping[str, Any], workflow: Mapping[str, Any]) -> Facts:
 
 def labels_of(document: bytes) -> Mapping[str, str]:
     """The labels in a workflow's JSON, as far as it is JSON."""
-    return _labels(_object(sound_members(document.decode(errors="replace")).get("metadata")))
+    return _labels(_object(outline(document.decode(errors="replace")).get("metadata")))
 
 
-def sound_members(text: str) -> dict[str, Any]:
-    """The members of a JSON object, those before the mistake if it holds one."""
+def outline(text: str, position: int = 0) -> dict[str, Any]:
+    """The members of a workflow or row that matter here, without its bulk; those before the mistake if it has one."""
     found: dict[str, Any] = {}
-    try:
-        value = DECODER.decode(text)
-        return value if isinstance(value, dict) else {}
-    except (ValueError, RecursionError):
-        pass
-    try:
-        for member in members(text, 0):
-            found[member.key] = member.value
-    except ValueError:
-        pass
+    with suppress(ValueError):
+        for member in members(text, position, skip=_BULK | _INNER):
+            is_object = text[member.value_start] == "{"
+            found[member.key] = (
+                outline(text, member.value_start) if member.key in _INNER and is_object else member.value
+            )
     return found
 
 
-def instant(text: str | None) -> datetime | None:
+def instant(text: str) -> datetime | None:
     """An RFC 3339 time, or a zone-less one of the table as UTC; None for Go's zero time and for anything else."""
     try:
-        time = datetime.fromisoformat(text or "")
+        time = datetime.fromisoformat(text)
         time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         return None

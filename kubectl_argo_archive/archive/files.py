@@ -22,7 +22,8 @@ import pyarrow.compute as pc
 
 from kubectl_argo_archive.archive.batches import MendedBatches
 from kubectl_argo_archive.archive.facts import instant
-from kubectl_argo_archive.archive.files_index import build_index, document_at
+from kubectl_argo_archive.archive.files_documents import document_at
+from kubectl_argo_archive.archive.files_index import build_index
 from kubectl_argo_archive.archive.files_open import STDIN, ByteStream, SourceFile, list_files
 from kubectl_argo_archive.archive.selector import Selector, parse_selector
 from kubectl_argo_archive.archive.workflow_archive import KEY_SCHEMA, ArchiveInfo, Selection
@@ -81,15 +82,13 @@ class FilesSnapshot:
         Raises:
             ConfigError: the label selector is malformed.
         """
-        index = self._known(parse_selector(selection.labels) if selection.labels else None)
-        chosen = index["selected"]
+        index = self._matching(parse_selector(selection.labels)) if selection.labels else self._known()
         if selection.namespaces:
-            chosen = pc.and_(chosen, pc.is_in(index["namespace"], pa.array(selection.namespaces, pa.string())))
+            index = index.filter(pc.is_in(index["namespace"], pa.array(selection.namespaces, pa.string())))
         if selection.since or selection.until:
-            finished = index["finished_at"].to_pylist()
-            in_time = [_in_time(time, selection) for time in finished]
-            chosen = pc.and_(chosen, pa.array(in_time, pa.bool_()))
-        return index.filter(chosen).select(KEY_SCHEMA.names)
+            in_time = [_in_time(finished_at, selection) for finished_at in index["finished_at"].to_pylist()]
+            index = index.filter(pa.array(in_time, pa.bool_()))
+        return index.select(KEY_SCHEMA.names)
 
     def rows(self, keys: pa.Table | None, *, batch_bytes: int) -> Iterator[pa.RecordBatch]:
         """The rows of ``keys``; see :class:`ArchiveSnapshot`.
@@ -117,17 +116,21 @@ class FilesSnapshot:
                     yield from batches.add(key, document_at(raw, place["form"]))
         yield from batches.finish()
 
-    def _known(self, selector: Selector | None = None) -> pa.Table:
-        """The index of all documents; read once, and again for each label selector."""
-        if selector is not None:
-            index = build_index(self._files, selector)
-            self._index = self._index or index
-            return index
-        self._index = self._index or build_index(self._files, Selector())
+    def _known(self) -> pa.Table:
+        """The index of all documents; made once."""
+        if self._index is None:
+            self._index = build_index(self._files, Selector())
         return self._index
 
+    def _matching(self, selector: Selector) -> pa.Table:
+        """The same of those with matching labels: labels are not kept, so this reads the files again."""
+        index = build_index(self._files, selector)
+        if self._index is None:
+            self._index = index
+        return index.filter(index["selected"])
 
-def _in_time(finished_at: str | None, selection: Selection) -> bool:
+
+def _in_time(finished_at: str, selection: Selection) -> bool:
     """Decided by the JSON; where it has no time, the pipeline decides."""
     finished = instant(finished_at)
     if finished is None:

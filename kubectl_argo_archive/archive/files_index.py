@@ -6,16 +6,15 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from enum import IntFlag
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kubectl_argo_archive.archive.facts import Facts, facts_of_row, facts_of_workflow, printable, sound_members
+from kubectl_argo_archive.archive.facts import Facts, printable
+from kubectl_argo_archive.archive.files_documents import Form, Seen, has_lone_backslash, look_at
 from kubectl_argo_archive.archive.files_open import ByteStream, SourceFile
 from kubectl_argo_archive.archive.files_scan import EndlessDocument, Found, find_documents
-from kubectl_argo_archive.archive.json_text import DECODER, members
 from kubectl_argo_archive.archive.selector import Selector
 from kubectl_argo_archive.archive.workflow_archive import KEY_SCHEMA
 from kubectl_argo_archive.errors import SourceError
@@ -30,23 +29,13 @@ _SCHEMA = pa.schema(
         pa.field("resource_version", pa.int64()),
         pa.field("finished_at", pa.string()),
         pa.field("selected", pa.bool_()),
+        pa.field("form", pa.int8()),
         pa.field("file", pa.int32()),
         pa.field("offset", pa.int64()),
         pa.field("length", pa.int64()),
-        pa.field("form", pa.int8()),
     ]
 )
 _FORM = _SCHEMA.get_field_index("form")
-
-
-class Form(IntFlag):
-    """How the bytes in the file become the JSON of a workflow."""
-
-    DOCUMENT = 0
-    ROW = 1
-    """They are a row of Argo's table: the JSON is its member ``workflow``, as an object or as text."""
-    COPY_ESCAPED = 2
-    """They went through COPY's text format, which doubles every backslash."""
 
 
 def build_index(files: Sequence[SourceFile], selector: Selector) -> pa.Table:
@@ -56,41 +45,95 @@ def build_index(files: Sequence[SourceFile], selector: Selector) -> pa.Table:
         SourceError: a file cannot be read, or there are documents but none is a workflow.
     """
     other_kinds: Counter[str] = Counter()
-    tables = [_index_file(number, file, selector, other_kinds) for number, file in enumerate(files)]
+    tables = [_FileIndex(number, file, selector, other_kinds).table() for number, file in enumerate(files)]
     index = pa.concat_tables([_SCHEMA.empty_table(), *tables])
     if not len(index) and other_kinds:
-        found = ", ".join(f"{count} {kind}" for kind, count in other_kinds.most_common(5))
+        kinds = ", ".join(f"{count} {kind}" for kind, count in other_kinds.most_common(5))
         raise SourceError(
-            f"no workflow in {', '.join(file.label for file in files[:3])}: found {found}",
+            f"no workflow in {', '.join(file.label for file in files[:3])}: found {kinds}",
             hint="dump workflows with: kubectl get workflows -A -o json",
         )
     return _newest(index)
 
 
-def document_at(raw: bytes, form: int) -> bytes:
-    """The JSON of a workflow from its bytes in the file."""
-    if form & Form.COPY_ESCAPED:
-        raw = _copy_unescaped(raw)
-    return _workflow_of_row(raw) if form & Form.ROW else raw
+class _FileIndex:
+    """The index of one file, in the making."""
+
+    def __init__(self, number: int, file: SourceFile, selector: Selector, other_kinds: Counter[str]) -> None:
+        self._number = number
+        self._file = file
+        self._selector = selector
+        self._other_kinds = other_kinds
+        self._batches: list[pa.RecordBatch] = []
+        self._rows: list[tuple[Any, ...]] = []
+
+    def table(self) -> pa.Table:
+        # COPY doubles backslashes in a whole file or not at all. One line rarely tells: a lone backslash says no,
+        # a line that is JSON only without the doubling says yes.
+        plain = undoubled = False
+        with closing(ByteStream(self._file)) as stream:
+            for found in self._documents(stream):
+                seen = look_at(found)
+                undoubled = undoubled or seen.undoubled
+                plain = plain or (found.value is not None and has_lone_backslash(found.data))
+                if seen.other_kind:
+                    self._other_kinds[seen.other_kind] += 1
+                else:
+                    self._add(seen, found)
+            if stream.damaged:
+                self._add_damage(stream)
+        self._flush()
+        table = pa.Table.from_batches(self._batches, _SCHEMA)
+        if undoubled and not plain:
+            forms = pc.bit_wise_or(table["form"], pa.scalar(int(Form.COPY_ESCAPED), pa.int8()))
+            table = table.set_column(_FORM, _SCHEMA.field(_FORM), forms)
+        return table
+
+    def _documents(self, stream: ByteStream) -> Iterator[Found]:
+        try:
+            yield from find_documents(stream.read, line_by_line=self._file.has_lines)
+        except EndlessDocument as e:
+            raise SourceError(f"{self._file.label}: {e}", hint="is this a dump of workflows as JSON?") from e
+
+    def _add(self, seen: Seen, found: Found) -> None:
+        facts, nothing = seen.facts, None if seen.broken else ""
+        revision = hashlib.sha256(found.data).hexdigest()[:_HASH_CHARS]
+        key = (
+            printable(facts.cluster or _DEFAULT_CLUSTER),
+            printable(facts.instance_id or ""),
+            printable(facts.uid or f"file:{revision}"),
+            *(printable(text) if text else nothing for text in (facts.namespace, facts.name, facts.phase)),
+            revision,
+        )
+        finished_at = printable(facts.finished_at or "")
+        selected = self._selector.matches(facts.labels)
+        place = (self._number, found.offset, len(found.data))
+        self._rows.append((*key, facts.resource_version, finished_at, selected, int(seen.form), *place))
+        if len(self._rows) == _ROWS_PER_BATCH:
+            self._flush()
+
+    def _add_damage(self, stream: ByteStream) -> None:
+        """An empty document that tells of the rest of a damaged file: quarantine reports it."""
+        name = f"{self._file.label}: the compressed data is damaged"
+        identity = Found(stream.position, b"", None)
+        uid = f"file:{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:_HASH_CHARS]}"
+        self._add(Seen(Facts(uid=uid, name=name), broken=True), identity)
+
+    def _flush(self) -> None:
+        if self._rows:
+            columns = zip(*self._rows, strict=True)
+            arrays = [pa.array(column, field.type) for column, field in zip(columns, _SCHEMA, strict=True)]
+            self._batches.append(pa.RecordBatch.from_arrays(arrays, schema=_SCHEMA))
+            self._rows = []
 
 
-def _index_file(number: int, file: SourceFile, selector: Selector, other_kinds: Counter[str]) -> pa.Table:
-    batches: list[pa.RecordBatch] = []
-    rows: list[tuple[Any, ...]] = []
-    # A line with a lone backslash never went through COPY, one that is JSON only without the doubling surely did
-    surely_plain = surely_escaped = False
-    with closing(ByteStream(file)) as stream:
-        for found in _found(file, stream):
-            seen = _look_at(found)
-            surely_escaped = surely_escaped or seen.unescaped
-            surely_plain = surely_plain or (found.value is not None and _has_lone_backslash(found.data))
-            if seen.other_kind:
-                other_kinds[seen.other_kind] += 1
-                continue
-            matches = selector.matches(seen.facts.labels)
-            rows.append((*_key(seen, found.data), number, found.offset, len(found.data), int(seen.form), matches))
-            if len(rows) == _ROWS_PER_BATCH:
-                batches.append(_batch(rows))
-                rows = []
-        if stream.damaged:
-            rows.append(_damage(file, stream.damaged))
+def _newest(index: pa.Table) -> pa.Table:
+    """Of several documents with the same key the one that counts; see ``files``."""
+    keys = [(name, "ascending") for name in ("cluster", "uid", "resource_version", "finished_at")]
+    order = pc.sort_indices(index, sort_keys=keys)
+    cluster, uid = (index[name].take(order).combine_chunks() for name in ("cluster", "uid"))
+    if len(index) < 2:
+        return index
+    repeated = pc.and_(pc.equal(cluster[:-1], cluster[1:]), pc.equal(uid[:-1], uid[1:]))
+    last = pa.concat_arrays([pc.invert(repeated), pa.array([True])])
+    return index.take(order.filter(last))

@@ -52,6 +52,7 @@ class ByteStream:
     """A file's bytes, decompressed, read forwards.
 
     Attributes:
+        position: how many bytes were read.
         damaged: why nothing more comes although the file goes on; None if all is well.
 
     Raises:
@@ -62,7 +63,7 @@ class ByteStream:
         if _stamp(file.path) != file.stamp:
             raise SourceError(f"{file.label} changed while it was read", hint="run the export again")
         self._file = file
-        self._position = 0
+        self.position = 0
         self.damaged: str | None = None
         try:
             raw = pa.OSFile(str(file.path))
@@ -81,7 +82,7 @@ class ByteStream:
                 raise SourceError(f"cannot read {self._file.label}: {e}") from e
             self.damaged = str(e)
             return b""
-        self._position += len(data)
+        self.position += len(data)
         return data
 
     def read_at(self, offset: int, size: int) -> bytes:
@@ -89,7 +90,7 @@ class ByteStream:
         if self._file.codec is None:
             self._stream.seek(offset)
             return self.read(size)
-        while self._position < offset and self.read(min(_SKIP_BYTES, offset - self._position)):
+        while self.position < offset and self.read(min(_SKIP_BYTES, offset - self.position)):
             pass
         return self.read(size)
 
@@ -121,7 +122,8 @@ def _expanded(source: str) -> Iterator[Path]:
         found = sorted(p for p in path.rglob("*") if _is_dump(p.relative_to(path)) and p.is_file())
         if not found:
             raise SourceError(
-                f"no dump in the folder {source}", hint=f"looked for names that end with {', '.join(_SUFFIXES)}[.gz|.zst]"
+                f"no dump in the folder {source}",
+                hint=f"looked for names that end with {', '.join(_SUFFIXES)}[.gz|.zst]",
             )
     elif path.exists():
         found = [path]

@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from kubectl_argo_archive.archive.json_text import DECODER, after_space, balanced_end
+from kubectl_argo_archive.archive.json_text import DECODER, PASSER, after_space, balanced_end
 
 MAX_BROKEN_BYTES = 1 << 28
 """Something broken that is longer than this ends the search: memory is finite."""
+
+LARGE_CHARS = 1 << 24
 
 _READ_BYTES = 1 << 20
 _LIST_HEAD_BYTES = 1 << 14
@@ -42,7 +44,8 @@ class Found:
     Attributes:
         offset: of its first byte in the stream.
         data: its bytes.
-        value: what it says, numbers as text; None if it is no JSON or nested too deeply.
+        value: what it says, numbers as text; None if it is no JSON, nested too deeply, or larger than
+            :data:`LARGE_CHARS`: decoded it would need many times its size.
     """
 
     offset: int
@@ -154,12 +157,19 @@ class _Scanner:
         window = self._window
         while True:
             try:
-                value, end = DECODER.raw_decode(window.text, window.position)
+                value, end = _decode(window.text, window.position)
             except (ValueError, RecursionError) as e:
                 if _may_go_on(e, window.text) and window.more():
                     continue
                 value, end = None, window.search(broken_end)
             return Found(window.offset, window.take(end), value)
+
+
+def _decode(text: str, position: int) -> tuple[Any, int]:
+    if len(text) - position <= LARGE_CHARS or text[position] not in "{[":
+        return DECODER.raw_decode(text, position)
+    _, end = PASSER.raw_decode(text, position)
+    return (None, end) if end - position > LARGE_CHARS else DECODER.raw_decode(text, position)
 
 
 def _may_go_on(error: Exception, text: str) -> bool:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
-from json.decoder import scanstring
 from typing import Any
 
 # numbers stay text: nothing here computes with them, and Python refuses integers of 4,300 digits
 DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
 """Decodes one value at a position of a text; numbers come as text."""
 
+PASSER = json.JSONDecoder(parse_int=str, parse_float=str, object_pairs_hook=lambda pairs: None)
+"""Checks one value and finds its end, but gives None for objects: takes hardly any memory."""
+
 _SPACE = re.compile(r"[ \t\r\n]*")
-_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"|[{}\[\]]', re.S)
+# up to the next bracket outside of a text, in one match; or to a text that never ends
+_TO_BRACKET = re.compile(r'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+[{}\[\]]', re.S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class Member:
         start: where the name begins, at its quote.
         value_start: where the value begins.
         end: behind the value.
-        value: the decoded value; None for one that is nested too deeply to decode.
+        value: the decoded value; None for one that was skipped or is nested too deeply to decode.
     """
 
     key: str
@@ -42,8 +45,13 @@ def after_space(text: str, position: int) -> int:
     return match.end() if match else position
 
 
-def members(text: str, position: int) -> Iterator[Member]:
+def members(text: str, position: int, skip: Container[str] = ()) -> Iterator[Member]:
     """The members of the object that begins at ``position``, in their order.
+
+    Args:
+        text: the JSON.
+        position: of the object.
+        skip: names of members whose objects and arrays are not decoded, only passed by.
 
     Raises:
         ValueError: the text is not JSON, or ends too early; what came before was sound.
@@ -54,10 +62,14 @@ def members(text: str, position: int) -> Iterator[Member]:
         return
     while True:
         start = position
-        key, position = scanstring(text, _expect(text, start, '"'))
+        _expect(text, start, '"')
+        key, position = DECODER.raw_decode(text, start)
         position = _expect(text, after_space(text, position), ":")
         value_start = after_space(text, position)
-        value, position = decode(text, value_start)
+        if key in skip and text[value_start : value_start + 1] in ("{", "["):
+            value, position = None, decode(text, value_start, PASSER)[1]
+        else:
+            value, position = decode(text, value_start)
         yield Member(key, start, value_start, position, value)
         position = after_space(text, position)
         if text[position : position + 1] == "}":
@@ -65,14 +77,14 @@ def members(text: str, position: int) -> Iterator[Member]:
         position = after_space(text, _expect(text, position, ","))
 
 
-def decode(text: str, position: int) -> tuple[Any, int]:
+def decode(text: str, position: int, decoder: json.JSONDecoder = DECODER) -> tuple[Any, int]:
     """The value at ``position`` and where it ends; None for one that is nested too deeply for Python.
 
     Raises:
         ValueError: the text is not JSON, or ends too early.
     """
     try:
-        return DECODER.raw_decode(text, position)
+        return decoder.raw_decode(text, position)
     except RecursionError:
         return None, balanced_end(text, position)
 
@@ -88,14 +100,11 @@ def balanced_end(text: str, position: int, depth: int = 0) -> int:
     Raises:
         ValueError: it does not end in this text.
     """
-    for match in _BRACKETS.finditer(text, position):
-        character = text[match.start()]
-        if character in "{[":
-            depth += 1
-        elif character in "}]":
-            depth -= 1
-            if depth <= 0:
-                return match.end()
+    while match := _TO_BRACKET.match(text, position):
+        position = match.end()
+        depth += 1 if text[position - 1] in "{[" else -1
+        if depth <= 0:
+            return position
     raise ValueError("the brackets do not close")
 
 

@@ -32,7 +32,8 @@ _NO_LIMIT = 0.0
 _PIN = """
 select set_config(s.name, v.value, true)
 from (values ('timezone', 'UTC'), ('idle_in_transaction_session_timeout', '0'), ('transaction_timeout', '0'),
-             ('jit', 'off'), ('lock_timeout', %(lock_timeout)s), ('statement_timeout', %(statement_timeout)s)) v (name, value)
+             ('jit', 'off'), ('lock_timeout', %(lock_timeout)s), ('statement_timeout', %(statement_timeout)s)
+     ) v (name, value)
 join pg_settings s on lower(s.name) = v.name
 """
 _SET_TIMEOUT = "select set_config('statement_timeout', %s, true)"
@@ -104,8 +105,9 @@ class PostgresSnapshot:
         self._connection = connection
         self._target = target
         self._statement_timeout = statement_timeout
+        server = _server(connection)
         self._tables = find_tables(connection, target.place)
-        self._info = _look_around(connection, self._tables)
+        self._info = _look_around(connection, self._tables, server)
 
     @property
     def info(self) -> ArchiveInfo:
@@ -197,15 +199,20 @@ class PostgresSnapshot:
             raise SourceError(f"{self._target.place}: {e}") from e
 
 
-def _look_around(connection: psycopg.Connection[Any], tables: ArchiveTables) -> ArchiveInfo:
-    server, database = _row(connection, "select version(), current_database()")
+def _server(connection: psycopg.Connection[Any]) -> str:
+    (server,) = _row(connection, "select version()")
     if "CockroachDB" in server or "Redshift" in server:
-        raise SourceError(f"{server.split(' (')[0]} is not supported", hint="Argo itself only supports PostgreSQL and MySQL")
+        name = server.split(" (")[0]
+        raise SourceError(f"{name} is not supported", hint="Argo Workflows itself supports PostgreSQL and MySQL only")
+    return str(server)
+
+
+def _look_around(connection: psycopg.Connection[Any], tables: ArchiveTables, server: str) -> ArchiveInfo:
     schema_version = None
     if tables.history is not None:
         query = sql.SQL("select max(schema_version) from {}").format(tables.history.name)
         (schema_version,) = _row(connection, query)
-    at = connection.info
+    at, database = connection.info, connection.info.dbname
     place = f"{at.host}:{at.port}" if not at.host.startswith("/") else f"{at.host}/.s.PGSQL.{at.port}"
     system: int | str = place
     with suppress(psycopg.Error), connection.transaction():

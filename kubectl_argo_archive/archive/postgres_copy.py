@@ -15,7 +15,7 @@ _CHUNK_BYTES = 4 << 20
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0"
 _SHORT = struct.Struct("!h")
 _LONG = struct.Struct("!i")
-_KEY_FIELDS = range(len(KEY_SCHEMA))
+_KEY_FIELDS = len(KEY_SCHEMA)
 
 Message = bytes | bytearray | memoryview
 
@@ -79,11 +79,11 @@ def _rows(message: memoryview, position: int) -> Iterator[tuple[Key, memoryview,
             position += _LONG.size
             fields.append(None if length < 0 else message[position : position + length])
             position += max(length, 0)
-        if position > end or count <= len(_KEY_FIELDS):
+        if position > end or count <= _KEY_FIELDS:
             raise UnexpectedCopyData("the server sent a row in pieces")
-        key = tuple(None if fields[i] is None else str(fields[i], "utf-8", "replace") for i in _KEY_FIELDS)
-        document = fields[len(_KEY_FIELDS)]
-        extra = fields[len(_KEY_FIELDS) + 1] if count > len(_KEY_FIELDS) + 1 else None
+        key = tuple(None if field is None else str(field, "utf-8", "replace") for field in fields[:_KEY_FIELDS])
+        document = fields[_KEY_FIELDS]
+        extra = fields[_KEY_FIELDS + 1] if count > _KEY_FIELDS + 1 else None
         yield key, memoryview(b"") if document is None else document, extra
 
 
@@ -100,6 +100,14 @@ _PARSE = csv.ParseOptions(newlines_in_values=True)
 
 def _parse_csv(chunk: bytearray) -> pa.Table:
     try:
-        return csv.read_csv(pa.BufferReader(chunk), _READ, _PARSE, _CONVERT).cast(KEY_SCHEMA)
+        return _read_csv(chunk)
+    except pa.ArrowInvalid:
+        pass
+    try:  # a database in SQL_ASCII holds any bytes; the rows' keys replace the same ones
+        return _read_csv(chunk.decode(errors="replace").encode())
     except pa.ArrowInvalid as e:
         raise UnexpectedCopyData(f"the server sent keys that are no CSV: {e}") from e
+
+
+def _read_csv(chunk: bytes | bytearray) -> pa.Table:
+    return csv.read_csv(pa.BufferReader(chunk), _READ, _PARSE, _CONVERT).cast(KEY_SCHEMA)

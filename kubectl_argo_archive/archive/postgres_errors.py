@@ -22,7 +22,8 @@ _PERCENT_HINT = (
 _NOBODY_ANSWERS = re.compile(
     r"failed to resolve|could not translate host name|connection refused|no route to host|unreachable|timed? ?out"
     r"|timeout expired|connection reset|server closed the connection|no such file or directory|host is down"
-    r"|could not connect|database system is (?:starting up|shutting down|not yet accepting|in recovery)|network is down",
+    r"|could not connect|network is down"
+    r"|database system is (?:starting up|shutting down|not yet accepting|in recovery)",
     re.I,
 )
 _NOISE = re.compile(

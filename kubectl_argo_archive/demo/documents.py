@@ -7,8 +7,8 @@ from random import Random
 
 from kubectl_argo_archive.demo import vocabulary as words
 from kubectl_argo_archive.demo.leaves import Facts, stamp
+from kubectl_argo_archive.demo.node_writer import NodeWriter, Outcome
 from kubectl_argo_archive.demo.pipelines import Pipeline
-from kubectl_argo_archive.demo.simulation import Outcome, Run
 from kubectl_argo_archive.demo.templates import Json
 
 _PREFIX = "workflows.argoproj.io/"
@@ -110,22 +110,24 @@ def spec(rng: Random, pipeline: Pipeline, facts: Facts, input_artifact: bool) ->
     return {"entrypoint": "main", "arguments": arguments, "workflowTemplateRef": reference}
 
 
-def status(rng: Random, pipeline: Pipeline, run: Run, root: Outcome, started: int) -> Json:
+def status(rng: Random, pipeline: Pipeline, written: NodeWriter, root: Outcome) -> Json:
     """``status`` of a run that was played."""
     phase = root.node["phase"] if root.node["phase"] in ("Succeeded", "Failed", "Error") else "Failed"
-    found: Json = {"phase": phase, "startedAt": stamp(started), "finishedAt": stamp(root.end)}
+    found: Json = {"phase": phase, "startedAt": stamp(written.started), "finishedAt": stamp(root.end)}
     if pipeline.shape.cron:
         found["estimatedDuration"] = int(60 + pipeline.fixed_nodes * 40)
     found["progress"] = f"{root.done}/{root.total}"
     if message := root.node.get("message"):
         found["message"] = message
-    found["nodes"] = dict(sorted(run.nodes.items()))
+    found["nodes"] = dict(sorted(written.nodes.items()))
     if pipeline.stored:
         found["storedTemplates"] = pipeline.stored
     if rng.random() < 0.25:
         found["outputs"] = {
             "parameters": [{"name": "rows-total", "value": str(rng.randrange(10**6)), "globalName": "rows-total"}],
-            "artifacts": [{"name": "summary", "globalName": "summary", "s3": {"key": f"{run.workflow}/summary.json"}}],
+            "artifacts": [
+                {"name": "summary", "globalName": "summary", "s3": {"key": f"{written.workflow}/summary.json"}}
+            ],
         }
     found["conditions"] = [{"type": "PodRunning", "status": "False"}, {"type": "Completed", "status": "True"}]
     if rng.random() < 0.03:
@@ -136,8 +138,8 @@ def status(rng: Random, pipeline: Pipeline, run: Run, root: Outcome, started: in
         found["resourcesDuration"] = root.used
     if pipeline.by_reference:
         found["storedWorkflowTemplateSpec"] = pipeline.spec
-    if run.terminated and not root.ok:
-        held = {"mutex": f"{pipeline.namespace}/Mutex/{pipeline.name}", "holder": run.workflow}
+    if written.terminated and not root.ok:
+        held = {"mutex": f"{pipeline.namespace}/Mutex/{pipeline.name}", "holder": written.workflow}
         found["synchronization"] = {"mutex": {"holding": [held]}}
     found["artifactRepositoryRef"] = {
         "configMap": "artifact-repositories", "key": "default-v1", "namespace": pipeline.namespace,
@@ -145,7 +147,7 @@ def status(rng: Random, pipeline: Pipeline, run: Run, root: Outcome, started: in
     }  # fmt: skip
     found["artifactGCStatus"] = {"notSpecified": True}
     if pipeline.era.node_flags:
-        found["taskResultsCompletionStatus"] = run.task_results
+        found["taskResultsCompletionStatus"] = written.task_results
     return found
 
 

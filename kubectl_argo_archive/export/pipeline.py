@@ -10,6 +10,7 @@ import json
 import resource
 import secrets
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -29,8 +30,9 @@ from kubectl_argo_archive.lake.lake import Lake, LakeWriter
 from kubectl_argo_archive.tables.flatten import Flattened, Flattener
 from kubectl_argo_archive.tables.schema import BY_NAME, QUARANTINE, SOURCE_EVENTS
 
-BATCH_BYTES = 8 << 20
-IN_FLIGHT = 3
+BATCH_BYTES = int(__import__('os').environ.get('B','8')) << 20
+WORKERS = int(__import__('os').environ.get('W','1'))
+IN_FLIGHT = int(__import__('os').environ.get('F','3'))
 
 Advance = Callable[[int, int], None]
 """Called with rows and bytes of JSON done since the last call."""
@@ -185,13 +187,13 @@ class _Run:
         columns = self.source.keys().schema.names if not len(plan.new) else plan.new.column_names
         keys = pa.concat_tables([plan.new.select(columns), plan.changed.select(columns)])
         whole = not len(plan.changed) and plan.unchanged == 0 and self.selection == Selection() and self.writer.before is None
-        flattener = Flattener(self.export_id, since=self.selection.since, until=self.selection.until)
+        flatten = _Flatteners(self.export_id, self.selection)
         pending: deque[Future[None]] = deque()
         try:
-            with ThreadPoolExecutor(1, "flatten") as flattening, ThreadPoolExecutor(1, "write") as writing:
+            with ThreadPoolExecutor(WORKERS, "flatten") as flattening, ThreadPoolExecutor(1, "write") as writing:
                 for batch in self.source.rows(None if whole else keys, batch_bytes=self.batch_bytes):
                     versioned = _with_versions(batch, plan.versions)
-                    flattened = flattening.submit(flattener.flatten, versioned)
+                    flattened = flattening.submit(flatten, versioned)
                     pending.append(writing.submit(self._write, versioned, flattened, known))
                     del batch, versioned, flattened
                     while len(pending) >= IN_FLIGHT:
@@ -201,7 +203,7 @@ class _Run:
         finally:
             for future in pending:
                 future.cancel()
-            flattener.close()
+            flatten.close()
         r = self.result
         r.vanished = wanted - r.new - r.changed - r.quarantined - r.skipped
 
@@ -255,6 +257,26 @@ class _Run:
             "total_versions": (before.total if before else 0) + r.new + r.changed,
             "superseded_versions": (before.superseded if before else 0) + self.superseded,
         }
+
+
+class _Flatteners:
+    """One flattener for each thread that asks."""
+
+    def __init__(self, export_id: str, selection: Selection) -> None:
+        self._make = lambda: Flattener(export_id, since=selection.since, until=selection.until)
+        self._mine = threading.local()
+        self._all: list[Flattener] = []
+
+    def __call__(self, rows: pa.RecordBatch) -> Flattened:
+        if not hasattr(self._mine, "flattener"):
+            self._mine.flattener = self._make()
+            self._all.append(self._mine.flattener)
+        flattened: Flattened = self._mine.flattener.flatten(rows)
+        return flattened
+
+    def close(self) -> None:
+        for flattener in self._all:
+            flattener.close()
 
 
 def _with_versions(batch: pa.RecordBatch, versions: dict[tuple[str, str], int]) -> pa.RecordBatch:

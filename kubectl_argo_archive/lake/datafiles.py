@@ -160,16 +160,16 @@ class _OpenFile:
         self._target = self._storage.fs.open(path, "wb")
         self._hashed = _Hashed(self._target)
         spec = self._spec
-        plain = set(spec.unique) | set(spec.prefixed)
-        leaves = {c.name for c in spec.columns if not pa.types.is_nested(c.type)}
         bloom = {name: {"ndv": _distinct(rows.column(name)), "fpp": BLOOM_FPP} for name in spec.bloom}
+        encodings = _encodings(spec)
+        leaves = {c.name for c in spec.columns if not pa.types.is_nested(c.type)}
         self._writer = pq.ParquetWriter(
             self._hashed,
             rows.schema,
             compression="zstd",
             compression_level=COMPRESSION_LEVEL,
-            use_dictionary=[_leaf(c.name, c.type) for c in spec.columns if c.name not in plain],
-            column_encoding=dict.fromkeys(spec.prefixed, "DELTA_BYTE_ARRAY") or None,
+            use_dictionary=[leaf for c in spec.columns if c.name not in spec.unique for leaf in _leaves(c.name, c.type) if leaf not in encodings],
+            column_encoding=encodings or None,
             write_statistics=sorted(leaves - {"json"}),
             bloom_filter_options=bloom or None,
             store_schema=False,
@@ -207,11 +207,16 @@ class _OpenFile:
         _delete(self._storage, self._storage.path(self._spec.name, self._path))
 
 
-def _leaf(name: str, type_: pa.DataType) -> str:
-    """The Parquet path of a column's dictionary-worthy leaf."""
+def _leaves(name: str, type_: pa.DataType) -> list[str]:
+    """The Parquet paths of a column."""
     if pa.types.is_map(type_):
-        return f"{name}.key_value.key"
-    return f"{name}.list.element" if pa.types.is_list(type_) else name
+        return [f"{name}.key_value.key", f"{name}.key_value.value"]
+    return [f"{name}.list.element"] if pa.types.is_list(type_) else [name]
+
+
+def _encodings(spec: TableSpec) -> dict[str, str]:
+    """Columns that a dictionary serves badly: long ids that share their beginnings."""
+    return {leaf: "DELTA_BYTE_ARRAY" for c in spec.columns if c.name in spec.prefixed for leaf in _leaves(c.name, c.type)}
 
 
 def _distinct(column: pa.ChunkedArray) -> int:

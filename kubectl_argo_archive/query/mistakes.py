@@ -14,7 +14,7 @@ from kubectl_argo_archive.query.pointing import pointed
 _JSON_TEXT = re.compile(r"^[\w ]+: (?P<json>\{.*\})\s*$", re.DOTALL)
 _PLAIN_TEXT = re.compile(r"^(?P<kind>[\w ]+) Error: (?P<message>.*)", re.DOTALL)
 _DID_YOU_MEAN = re.compile(r"\nDid you mean \"(?P<name>[^\"]+)\"\??")
-_LIST_HEADS = ("\nCandidate bindings", "\nCandidate tables", "\n\tCandidate functions", "\n\nLINE ", "\n\nUse \"SET ")
+_LIST_HEADS = ("\nCandidate bindings", "\nCandidate tables", "\n\tCandidate functions", "\n\nLINE ", '\n\nUse "SET ')
 _FILE_LIKE = re.compile(r"[/\\*]|\.(?:parquet|csv|tsv|json|jsonl|ndjson|db|duckdb|txt|gz|zst)$|^\w+://", re.IGNORECASE)
 _SYNONYMS = {
     "pods": "nodes", "pod": "nodes", "steps": "nodes", "tasks": "nodes", "runs": "workflows", "wf": "workflows",

@@ -37,7 +37,9 @@ TABLE_FUNCTIONS = frozenset({
 })  # fmt: skip
 """Functions that may stand after FROM. All others read files, run text as SQL, show secrets or change the session."""
 
-REFUSED_FUNCTIONS = frozenset({"current_setting", "getenv", "nextval", "currval", "write_log", "json_execute_serialized_sql"})
+REFUSED_FUNCTIONS = frozenset(
+    {"current_setting", "getenv", "nextval", "currval", "write_log", "json_execute_serialized_sql"}
+)
 """Functions that may not stand in an expression."""
 
 CATALOG_SCHEMA = "information_schema"

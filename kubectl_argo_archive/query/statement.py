@@ -40,6 +40,7 @@ class Statement:
         every_column: it may use columns that it does not name (``*``, whole rows, PIVOT, NATURAL JOIN, SUMMARIZE).
         introspects: it lists tables or columns, so all must exist.
         explains: it is an EXPLAIN.
+        shows: it is a DESCRIBE, SHOW or SUMMARIZE.
     """
 
     sql: str
@@ -49,6 +50,7 @@ class Statement:
     every_column: bool
     introspects: bool
     explains: bool
+    shows: bool
 
 
 def analyse(con: duckdb.DuckDBPyConnection, sql: str, names: Callable[[], Collection[str]]) -> Statement:
@@ -86,6 +88,7 @@ def analyse(con: duckdb.DuckDBPyConnection, sql: str, names: Callable[[], Collec
         every_column=walk.every_column or bool(walk.columns & walk.aliases),
         introspects=walk.introspects,
         explains=first > 0,
+        shows=words[first].text in ("describe", "desc", "show", "summarize"),
     )
 
 
@@ -227,7 +230,9 @@ class _Walk:
             )
         self.introspects = self.introspects or name in policy.INTROSPECTION
         # histogram(workflows, duration_s) names its table as if it were a column
-        arguments = [c["column_names"][0].lower() for c in function.get("children", ()) if c.get("type") == "COLUMN_REF"]
+        arguments = [
+            c["column_names"][0].lower() for c in function.get("children", ()) if c.get("type") == "COLUMN_REF"
+        ]
         if arguments:
             self.tables.update(argument for argument in arguments if argument in self.names())
 

@@ -7,7 +7,7 @@ from kubectl_argo_archive.query.views import TEMPLATE, TIME, WORKFLOW_KEY, View,
 COSTS = View(
     "costs",
     "One workflow: what its cost is made of. Argo counts requests × container time, init and wait containers "
-    "included: an estimate, to be multiplied with your prices.",
+    "included: an estimate, to be multiplied with your prices. What failed attempts cost stands in `retries`.",
     (
         *WORKFLOW_KEY,
         TEMPLATE,
@@ -21,25 +21,15 @@ COSTS = View(
         column("cpu_hours", "DOUBLE", "Requested core-hours.", "0.33"),
         column("memory_gib_hours", "DOUBLE", "Requested gibibyte-hours.", "0.1"),
         column("gpu_hours", "DOUBLE", "Requested GPU-hours.", "0.0"),
-        column("wasted_cpu_hours", "DOUBLE", "The part of cpu_hours that brought nothing: all of it if the workflow "
-               "failed, else its failed pods.", "0.05"),
         column("labels", "MAP(VARCHAR, VARCHAR)", "`metadata.labels`.", "{team: risk}"),
     ),
     f"""
-WITH failed AS (
-    SELECT cluster, uid, version, sum(cpu_s) AS cpu_s
-    FROM nodes WHERE type = 'Pod' AND phase IN ('Failed', 'Error') GROUP BY cluster, uid, version
-)
 SELECT w.cluster, w.uid, w.version, w.namespace, w.name AS workflow, {template_of("w")} AS template, w.phase, w.creator,
     w.service_account, w.labels['team'] AS team, w.started_at, w.finished_at,
-    strftime(w.finished_at AT TIME ZONE 'UTC', '%Y-%m') AS month,
-    coalesce(w.cpu_s, 0) / 3600 AS cpu_hours, coalesce(w.memory_mib_s, 0) / 1024 / 3600 AS memory_gib_hours,
-    coalesce(w.gpu_s, 0) / 3600 AS gpu_hours,
-    CASE WHEN w.phase IN ('Failed', 'Error') THEN coalesce(w.cpu_s, 0) ELSE coalesce(f.cpu_s, 0) END / 3600
-        AS wasted_cpu_hours,
-    w.labels
-FROM workflows w LEFT JOIN failed f ON f.cluster = w.cluster AND f.uid = w.uid AND f.version = w.version""",
-    ("workflows", "nodes"),
+    w.month, coalesce(w.cpu_s, 0) / 3600 AS cpu_hours,
+    coalesce(w.memory_mib_s, 0) / 1024 / 3600 AS memory_gib_hours, coalesce(w.gpu_s, 0) / 3600 AS gpu_hours, w.labels
+FROM workflows w""",
+    ("workflows",),
     "SELECT month, team, sum(cpu_hours) AS cpu_hours, sum(memory_gib_hours) AS gib_hours FROM costs GROUP BY ALL "
     "ORDER BY month, cpu_hours DESC",
 )  # fmt: skip

@@ -14,6 +14,8 @@ from kubectl_argo_archive.query.views import (
 )
 
 _BROKEN = "('Failed', 'Error')"
+RETRIED = "left(n.name, length(n.name) - length(CAST(n.retry_attempt AS VARCHAR)) - 2)"
+"""Name of the Retry node of which ``n`` is an attempt: its own name without ``(2)``; NULL for other nodes."""
 _CLASSES = (
     # first match wins; \b and (?i) are RE2's
     ("OOMKilled", r"OOMKilled"),
@@ -30,7 +32,10 @@ _CLASSES = (
     ("Unschedulable", r"(?i)unschedulable|nodes are available"),
     ("Lock", r"(?i)synchronization lock|waiting for \S+ lock"),
     ("Artifact", r"(?i)artifact|failed to (save|load) (in|out)puts?|chunk.* upload"),
-    ("InvalidSpec", r"(?i)invalid spec|(failed|unable) to (resolve|evaluate|substitute)|must be defined|unresolved"),
+    (
+        "InvalidSpec",
+        r"(?i)invalid spec|(failed|unable) to (resolve|evaluate|substitute)|must be defined|unresolved|undefined|template.* not found|is required$",
+    ),
 )
 _EXITED = r"^(\S+: )?\w+ \(exit code -?\d+\)"
 _OWN_CONTAINER = r"^(wait|init|supervisor): "
@@ -43,7 +48,9 @@ def failure_class(message: str, exit_code: str) -> str:
     What a program itself printed behind its exit code must not decide: only OOMKilled does, and artifacts in
     Argo's own containers.
     """
-    rules = "\n".join(f"        WHEN regexp_matches({message}, '{pattern}') THEN '{name}'" for name, pattern in _CLASSES)
+    rules = "\n".join(
+        f"        WHEN regexp_matches({message}, '{pattern}') THEN '{name}'" for name, pattern in _CLASSES
+    )
     return f"""CASE
         WHEN regexp_matches({message}, 'OOMKilled') THEN 'OOMKilled'
         WHEN regexp_matches({message}, '{_OWN_CONTAINER}') THEN
@@ -109,7 +116,7 @@ WITH broken AS (
 ), members AS MATERIALIZED (
     SELECT n.cluster, n.uid, n.version, n.node_id, n.name, n.display_name, n.type, n.template_name, n.boundary_id,
         n.parent_ids, n.children, n.phase, n.message, n.exit_code, n.retry_attempt, n.started_at, n.finished_at, n.host,
-        n.image, coalesce(n.hooked, false) OR n.name LIKE '%.onExit' OR n.name LIKE '%.hooks.%' AS hook
+        n.image, {RETRIED} AS retried, coalesce(n.hooked, false) OR n.name LIKE '%.onExit' OR n.name LIKE '%.hooks.%' AS hook
     FROM nodes n SEMI JOIN broken b ON n.cluster = b.cluster AND n.uid = b.uid AND n.version = b.version
 ), parents AS (
     -- what failed inside a container set is the pod's failure, and a hook explains nothing
@@ -117,13 +124,11 @@ WITH broken AS (
     FROM members WHERE phase IN {_BROKEN} AND type <> 'Container' AND NOT hook
 ), leaves AS MATERIALIZED (
     SELECT * FROM members m ANTI JOIN parents p USING (cluster, uid, version, node_id) WHERE m.phase IN {_BROKEN}
-), retries AS (
-    SELECT cluster, uid, version, node_id, name, unnest(children) AS child FROM members WHERE type = 'Retry'
 ), chain AS MATERIALIZED (
-    SELECT m.cluster, m.uid, m.version, m.node_id, m.phase, coalesce(min(r.node_id), any_value(m.boundary_id)) AS within
-    FROM members m LEFT JOIN retries r ON r.cluster = m.cluster AND r.uid = m.uid AND r.version = m.version
-        AND r.child = m.node_id AND m.retry_attempt IS NOT NULL AND starts_with(m.name, r.name || '(')
-    GROUP BY m.cluster, m.uid, m.version, m.node_id, m.phase
+    -- what a node is part of: an attempt of its Retry node, anything else of its template's root
+    SELECT m.cluster, m.uid, m.version, m.node_id, m.phase, coalesce(r.node_id, m.boundary_id) AS within
+    FROM members m LEFT JOIN (SELECT * FROM members WHERE type = 'Retry') r
+        ON r.cluster = m.cluster AND r.uid = m.uid AND r.version = m.version AND r.name = m.retried
 ), upwards AS (
     WITH RECURSIVE climb AS (
         SELECT l.cluster, l.uid, l.version, l.node_id AS leaf, c.within, false AS tolerated, 1 AS depth
@@ -180,26 +185,27 @@ RETRIES = View(
     ),
     f"""
 WITH attempts AS (
-    SELECT n.*, unnest(n.parent_ids) AS retry_id FROM nodes n WHERE n.retry_attempt IS NOT NULL
-), counted AS (
-    SELECT r.cluster, r.uid, r.version, r.namespace, r.workflow, r.node_id, any_value(r.name) AS node_name,
-        any_value(coalesce(r.template_name, a.template_name)) AS template_name, any_value(r.phase) AS phase,
-        count(a.node_id) AS attempts, count(a.node_id) FILTER (a.phase IN {_BROKEN}) AS failed_attempts,
-        coalesce(sum(a.duration_s) FILTER (a.phase IN {_BROKEN}), 0) AS wasted_s,
-        coalesce(sum(a.cpu_s) FILTER (a.phase IN {_BROKEN}), 0) AS wasted_cpu_s,
-        coalesce(sum(a.memory_mib_s) FILTER (a.phase IN {_BROKEN}), 0) AS wasted_memory_mib_s,
-        coalesce(sum(a.gpu_s) FILTER (a.phase IN {_BROKEN}), 0) AS wasted_gpu_s,
-        coalesce(min(a.started_at), any_value(r.started_at)) AS started_at, any_value(r.finished_at) AS finished_at,
-        arg_max(a.message, a.retry_attempt) FILTER (a.phase IN {_BROKEN}) AS last_message
-    FROM nodes r LEFT JOIN attempts a ON a.cluster = r.cluster AND a.uid = r.uid AND a.version = r.version
-        AND a.retry_id = r.node_id AND starts_with(a.name, r.name || '(')
-    WHERE r.type = 'Retry'
-    GROUP BY r.cluster, r.uid, r.version, r.namespace, r.workflow, r.node_id
+    SELECT n.cluster, n.uid, n.version, {RETRIED} AS retried, count(*) AS attempts,
+        count(*) FILTER (n.phase IN {_BROKEN}) AS failed_attempts, any_value(n.template_name) AS template_name,
+        sum(n.duration_s) FILTER (n.phase IN {_BROKEN}) AS wasted_s,
+        sum(n.cpu_s) FILTER (n.phase IN {_BROKEN}) AS wasted_cpu_s,
+        sum(n.memory_mib_s) FILTER (n.phase IN {_BROKEN}) AS wasted_memory_mib_s,
+        sum(n.gpu_s) FILTER (n.phase IN {_BROKEN}) AS wasted_gpu_s, min(n.started_at) AS started_at,
+        arg_max(n.message, n.retry_attempt) FILTER (n.phase IN {_BROKEN}) AS last_message
+    FROM nodes n WHERE n.retry_attempt IS NOT NULL
+    GROUP BY n.cluster, n.uid, n.version, retried
 )
-SELECT c.cluster, c.uid, c.version, c.namespace, c.workflow, {template_of("w")} AS template, c.node_id, c.node_name,
-    c.template_name, c.phase, c.phase = 'Succeeded' AS succeeded, c.attempts, c.failed_attempts, c.wasted_s,
-    c.wasted_cpu_s, c.wasted_memory_mib_s, c.wasted_gpu_s, c.started_at, c.finished_at, c.last_message
-FROM counted c LEFT JOIN workflows w ON w.cluster = c.cluster AND w.uid = c.uid AND w.version = c.version""",
+SELECT r.cluster, r.uid, r.version, r.namespace, r.workflow, {template_of("w")} AS template, r.node_id,
+    r.name AS node_name, coalesce(r.template_name, a.template_name) AS template_name, r.phase,
+    r.phase = 'Succeeded' AS succeeded, coalesce(a.attempts, 0) AS attempts,
+    coalesce(a.failed_attempts, 0) AS failed_attempts, coalesce(a.wasted_s, 0) AS wasted_s,
+    coalesce(a.wasted_cpu_s, 0) AS wasted_cpu_s, coalesce(a.wasted_memory_mib_s, 0) AS wasted_memory_mib_s,
+    coalesce(a.wasted_gpu_s, 0) AS wasted_gpu_s, coalesce(a.started_at, r.started_at) AS started_at, r.finished_at,
+    a.last_message
+FROM nodes r
+LEFT JOIN attempts a ON a.cluster = r.cluster AND a.uid = r.uid AND a.version = r.version AND a.retried = r.name
+LEFT JOIN workflows w ON w.cluster = r.cluster AND w.uid = r.uid AND w.version = r.version
+WHERE r.type = 'Retry'""",
     ("workflows", "nodes"),
     "SELECT template, template_name, sum(wasted_s) / 3600 AS wasted_hours FROM retries GROUP BY ALL "
     "ORDER BY wasted_hours DESC LIMIT 10",

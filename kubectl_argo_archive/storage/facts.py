@@ -32,8 +32,8 @@ _NETWORK = {
         "certificate verify failed", "invalid peer certificate", "unknownissuer", "peer certificate", "self-signed",
         "self signed", "certificateerror", "hostname mismatch", "ssl validation failed", "ssl server verification",
     ),
-    "proxy": ("proxy",),
-    "timeout": ("timed out", "timeout was reached", "connect timeout", "read timeout", "deadline has elapsed"),
+    "proxy": ("proxyconnectionerror", "proxy error", "proxy connect", "resolve proxy", "from proxy", "tunnel error"),
+    "timeout": ("timeouterror", "timed out", "timeout was reached", "connect timeout", "deadline has elapsed"),
     "refused": ("connection refused", "could not connect to", "connect call failed"),
     "cut": (
         "connection reset", "broken pipe", "connection was closed", "connection closed", "server disconnected",

@@ -5,7 +5,6 @@ Settings come from AWS' variables, then our configuration file, then the AWS pro
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -101,9 +100,6 @@ class S3:
 
         from kubectl_argo_archive.storage.signing import sign_with
 
-        # what they log on the way to an error would be printed, for lack of a handler; the error itself tells all
-        for library in ("aiobotocore", "botocore", "s3fs", "urllib3"):
-            logging.getLogger(library).addHandler(logging.NullHandler())
         session = AioSession(profile=None)
         if self.settings.credentials:
             sign_with(session, self.settings.credentials)

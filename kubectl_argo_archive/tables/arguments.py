@@ -17,6 +17,9 @@ from kubectl_argo_archive.tables.schema import TEXT
 Part = tuple[np.ndarray, dict[str, pa.Array]]
 """Rows of a table: the document of each, and the columns."""
 
+LocationParts = Callable[[pa.StringArray], dict[str, pa.Array]]
+"""From locations as JSON text to those of their members that name a bucket or an object."""
+
 
 def argument_parts(
     arguments: pa.StructArray,
@@ -26,6 +29,7 @@ def argument_parts(
     ids: pa.StringArray | None,
     *,
     typed: bool,
+    location_parts: LocationParts,
 ) -> tuple[Part, Part]:
     """Rows of ``parameters`` and of ``artifacts`` of one member of documents or nodes.
 
@@ -36,6 +40,7 @@ def argument_parts(
         documents: the document of each element of ``arguments``.
         ids: the node of each element; None for the workflow's own.
         typed: whether values and defaults of parameters are JSON text (see ``parse``).
+        location_parts: reads locations other than s3 (see ``parse``).
     """
     fields = members(arguments)
 
@@ -51,7 +56,7 @@ def argument_parts(
         }
 
     parameters = part("parameters", lambda structs, rows: _parameters(structs, rows, typed=typed))
-    return parameters, part("artifacts", _artifacts)
+    return parameters, part("artifacts", lambda structs, rows: _artifacts(structs, rows, location_parts))
 
 
 def inputs_of(inputs: pa.StructArray, part: Part) -> Callable[[int], dict[str, str | None]]:
@@ -111,15 +116,25 @@ def _suspect_escapes(texts: pa.StringArray, documents: np.ndarray) -> None:
         vectors.suspect(pc.match_substring_regex(texts, r"\\[u/]|[0-9][.eE]|[0-9]{16}"), documents)
 
 
-def _artifacts(structs: pa.StructArray, documents: np.ndarray) -> dict[str, pa.Array]:
+def _artifacts(structs: pa.StructArray, documents: np.ndarray, location_parts: LocationParts) -> dict[str, pa.Array]:
     fields = members(structs)
     vectors.suspect(fields["name"].is_null(), documents)
     s3 = members(fields["s3"])
     kind = pc.if_else(fields["s3"].is_valid(), "s3", pa.scalar(None, TEXT))
     bucket, key, location = s3["bucket"], s3["key"], pa.nulls(len(structs), TEXT)
     others = [name for name in names.ARTIFACT_KINDS[1:] if fields[name].null_count < len(structs)]
-    if others:
-        kind, bucket, key, location = _other_kinds(fields, others, documents, kind, bucket, key)
+    for other in others:
+        mine = np.flatnonzero(vectors.truth(pc.and_(kind.is_null(), fields[other].is_valid())))
+        texts = fields[other].take(pa.array(mine))
+        _suspect_escapes(texts, documents[mine])
+        parts = location_parts(texts)
+        chosen = {"kind": pa.repeat(pa.scalar(other), len(mine)), "location": texts}
+        for column, member in (("bucket", names.ARTIFACT_BUCKET), ("key", names.ARTIFACT_KEY)):
+            chosen[column] = parts[member[other]] if other in member else pa.nulls(len(mine), TEXT)
+        kind, bucket, key, location = (
+            pc.coalesce(old, vectors.scatter(len(structs), mine, chosen[column]))
+            for column, old in (("kind", kind), ("bucket", bucket), ("key", key), ("location", location))
+        )
     return {
         "name": fields["name"],
         "path": fields["path"],
@@ -139,24 +154,3 @@ def _first_filled(first: pa.StringArray, second: pa.StringArray) -> pa.StringArr
     if first.null_count == len(first):
         return second
     return pc.if_else(pc.equal(first, "").fill_null(True), second, first)
-
-
-def _other_kinds(
-    fields: dict[str, pa.Array], others: list[str], documents: np.ndarray, kind: pa.Array, bucket: pa.Array, key: pa.Array
-) -> tuple[pa.Array, pa.Array, pa.Array, pa.Array]:
-    """Fill in locations that are not s3; they come as JSON text, one member per kind."""
-    kinds, buckets, keys = kind.to_pylist(), bucket.to_pylist(), key.to_pylist()
-    locations: list[str | None] = [None] * len(kinds)
-    for name in others:
-        _suspect_escapes(fields[name], documents)
-        for row in np.flatnonzero(fields[name].is_valid().to_numpy(zero_copy_only=False)).tolist():
-            if kinds[row] is not None:
-                continue
-            text = fields[name][row].as_py()
-            value = json.loads(text)
-            found = [value.get(m.get(name)) if isinstance(value, dict) else 0 for m in (names.ARTIFACT_BUCKET, names.ARTIFACT_KEY)]
-            if not all(item is None or isinstance(item, str) for item in found):
-                raise vectors.Suspicious(documents[row : row + 1])
-            kinds[row], locations[row] = name, text
-            buckets[row], keys[row] = found
-    return (pa.array(kinds, TEXT), pa.array(buckets, TEXT), pa.array(keys, TEXT), pa.array(locations, TEXT))

@@ -28,6 +28,8 @@ from kubectl_argo_archive.tables.schema import BY_NAME, INT, QUARANTINE, SMALL, 
 from kubectl_argo_archive.tables.suspects import wrong_types
 
 _REPEATED = {"cluster", "uid", "namespace", "workflow", "export_id", "scope", "direction", "value_type"}
+FEW = 2
+"""So few documents are not worth a vectorised pass of their own."""
 NO_MONTH = "__HIVE_DEFAULT_PARTITION__"
 """The month of a workflow that never finished, as Hive and Delta spell a null partition."""
 
@@ -105,26 +107,27 @@ class Flattener:
         result = Flattened([])
         readable = np.ones(len(rows), bool)
         texts = _as_text(rows.column("json"), readable)
+        keys = _keys(rows)
         odd, odd_values = wrong_types(texts)
         exactly = ~readable | odd
+        if odd_values.sum() <= FEW:
+            exactly |= odd_values
         for mask, typed in ((~exactly & ~odd_values, False), (~exactly & odd_values, True)):
-            left = mask.copy()
-            self._together(rows, texts, left, result, typed=typed)
-            exactly |= mask & ~left
+            chosen = np.flatnonzero(mask)
+            exactly[chosen[self._together(*_only(mask, keys, texts), result, typed=typed)]] = True
         self._exactly(rows, np.flatnonzero(exactly), result)
         return result
 
     def _together(
-        self, rows: pa.RecordBatch, texts: pa.LargeStringArray, left: np.ndarray, result: Flattened, *, typed: bool
-    ) -> None:
-        """The vectorised path for the documents that are ``left``; those it gives up leave it.
+        self, rows: pa.RecordBatch, texts: pa.LargeStringArray, result: Flattened, *, typed: bool
+    ) -> np.ndarray:
+        """The vectorised path; returns the indices of the documents that it gave up.
 
         Args:
             typed: parameters may hold values that are not strings, which costs a little more.
         """
-        if not left.any():
-            return
-        parsed = self._parse(texts, left, typed=typed)
+        left = np.ones(len(rows), bool)
+        parsed = self._parse(texts, left, typed=typed) if len(rows) else None
         while left.any():
             try:
                 batch = self._vectorised(*_only(left, rows, texts, parsed), result, typed)
@@ -133,12 +136,12 @@ class Flattener:
                 continue
             if batch is not None:
                 result.batches.append(batch)
-            return
+            break
+        return np.flatnonzero(~left)
 
     def _parse(self, texts: pa.LargeStringArray, left: np.ndarray, *, typed: bool) -> pa.StructArray:
-        """Parse the documents that are ``left``; those that are not JSON leave it."""
-        wanted = texts if left.all() else pc.if_else(pa.array(left), texts, pa.scalar(None, texts.type))
-        parsed = self._parser.parse(wanted, typed=typed)
+        """Parse documents; those that are not JSON leave ``left``."""
+        parsed = self._parser.parse(texts, typed=typed)
         if parsed is None:
             left &= self._parser.valid(texts)
             parsed = self._parser.parse(pc.if_else(pa.array(left), texts, pa.scalar(None, texts.type)), typed=typed)
@@ -188,11 +191,12 @@ class Flattener:
         count = len(rows)
         everyone = np.arange(count)
         nodes = node_columns(status["nodes"], metadata["name"], metadata["annotations"])
+        how = {"typed": typed, "location_parts": self._parser.location_parts}
         parameters, artifacts = zip(
-            argument_parts(spec["arguments"], "workflow", "in", everyone, None, typed=typed),
-            argument_parts(status["outputs"], "workflow", "out", everyone, None, typed=typed),
-            argument_parts(nodes.fields["inputs"], "node", "in", nodes.documents, nodes.ids, typed=typed),
-            argument_parts(nodes.fields["outputs"], "node", "out", nodes.documents, nodes.ids, typed=typed),
+            argument_parts(spec["arguments"], "workflow", "in", everyone, None, **how),
+            argument_parts(status["outputs"], "workflow", "out", everyone, None, **how),
+            argument_parts(nodes.fields["inputs"], "node", "in", nodes.documents, nodes.ids, **how),
+            argument_parts(nodes.fields["outputs"], "node", "out", nodes.documents, nodes.ids, **how),
             strict=True,
         )
         arguments = _arguments_of(parameters[0], count)
@@ -225,7 +229,7 @@ class Flattener:
         workflows["phase"] = pc.coalesce(workflows["phase"], rows.column("phase"))
         workflows["instance_id"] = rows.column("instance_id")
         workflows["source_revision"] = rows.column("revision")
-        workflows["json_bytes"] = pc.binary_length(rows.column("json")).cast(INT)
+        workflows["json_bytes"] = rows.column("json_bytes")
         repeated = {
             "cluster": rows.column("cluster"),
             "uid": rows.column("uid"),
@@ -250,7 +254,10 @@ class Flattener:
                     known[field.name] = vectors.dictionary(values, documents) if is_dictionary else values.take(pa.array(documents))
                 ordered = [_typed(columns.get(field.name, known.get(field.name)), field.type) for field in schema]
                 pieces.append(pa.Table.from_arrays(ordered, schema=schema))
-            tables[spec.name] = pa.concat_tables(pieces)
+            # a copy: as long as one column of DuckDB's answer lives, all of it does
+            whole = pa.concat_tables(pieces).unify_dictionaries().combine_chunks()
+            copied = len(pieces) > 1 or spec.name == "raw"
+            tables[spec.name] = whole if copied else whole.take(_all(len(whole)))
             owners[spec.name] = np.concatenate([documents for documents, _ in parts[spec.name]])
         months = pc.strftime(workflows["finished_at"], "%Y-%m").to_pylist()
         return FlatBatch(tables, owners, [month or NO_MONTH for month in months])
@@ -279,7 +286,7 @@ class Flattener:
             good.append(row)
         result.exact += len(good)
         if good:
-            some = rows.take(pa.array(good))
+            some = _keys(rows).take(pa.array(good))
             parts = {
                 spec.name: [(np.array(owners[spec.name], np.int64), _columns_of(found[spec.name], spec))]
                 for spec in WORKFLOW_TABLES
@@ -303,6 +310,12 @@ def _as_text(json: pa.LargeBinaryArray, left: np.ndarray) -> pa.LargeStringArray
                 texts.append("")
                 left[row] = False
         return pa.array(texts, pa.large_string())
+
+
+def _keys(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Everything but the JSON, of which only the size is kept."""
+    size = pc.binary_length(rows.column("json")).cast(INT)
+    return rows.drop_columns(["json"]).append_column("json_bytes", size)
 
 
 def _only(left: np.ndarray, *arrays: Any) -> list[Any]:
@@ -330,6 +343,10 @@ def _columns_of(items: list[dict[str, Any]], spec: TableSpec) -> dict[str, pa.Ar
 
 def _mapped(value: Any, type_: pa.DataType) -> Any:
     return list(value.items()) if pa.types.is_map(type_) and value is not None else value
+
+
+def _all(count: int) -> pa.Array:
+    return pa.array(np.arange(count))
 
 
 def _typed(array: pa.Array, type_: pa.DataType) -> pa.Array:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kubectl_argo_archive.argo.names import ARTIFACT_KINDS
+from kubectl_argo_archive.argo.names import ARTIFACT_BUCKET, ARTIFACT_KEY, ARTIFACT_KINDS
 
 
 def _struct(*texts: str, **nested: str) -> str:
@@ -106,6 +106,13 @@ class DocumentParser:
         except duckdb.Error:
             return None
         return parsed.column("document").combine_chunks()
+
+    def location_parts(self, texts: pa.StringArray) -> dict[str, pa.Array]:
+        """The members of artifact locations (as JSON text) that name a bucket or an object."""
+        wanted = sorted({*ARTIFACT_BUCKET.values(), *ARTIFACT_KEY.values()})
+        structure = json.dumps(dict.fromkeys(wanted, "VARCHAR"))
+        parsed = self._run(f"SELECT from_json(json, '{structure}') AS part FROM documents", texts)
+        return members(parsed.column("part").combine_chunks())
 
     def valid(self, texts: pa.LargeStringArray) -> np.ndarray:
         """Which documents are JSON, one by one."""

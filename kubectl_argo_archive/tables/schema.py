@@ -187,7 +187,7 @@ NODES = TableSpec(
     ),
     bloom=("uid", "node_id"),
     unique=("node_id", "name", "pod_name"),
-    prefixed=("node_id", "name", "pod_name"),
+    prefixed=("node_id", "name", "pod_name", "boundary_id", "children", "parent_ids"),
 )  # fmt: skip
 
 _SCOPE = Column("scope", TEXT, "`workflow` (arguments, global outputs) or `node`.", "node")
