@@ -44,8 +44,8 @@ class Found:
     Attributes:
         offset: of its first byte in the stream.
         data: its bytes.
-        value: what it says, numbers as text; None if it is no JSON, nested too deeply, or larger than
-            :data:`LARGE_CHARS`: decoded it would need many times its size.
+        value: what it says, numbers only about right; None if it is no JSON, nested too deeply, or larger
+            than :data:`LARGE_CHARS`: decoded it would need many times its size.
     """
 
     offset: int

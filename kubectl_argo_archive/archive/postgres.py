@@ -108,6 +108,9 @@ class PostgresSnapshot:
         server = _server(connection)
         self._tables = find_tables(connection, target.place)
         self._info = _look_around(connection, self._tables, server)
+        if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+            # such a database holds any bytes, and one that is no UTF-8 would end the read
+            connection.execute("select set_config('client_encoding', 'SQL_ASCII', true)")
 
     @property
     def info(self) -> ArchiveInfo:

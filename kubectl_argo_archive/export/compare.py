@@ -51,7 +51,9 @@ def identical(
 def _texts(raw: pa.Table, keys: pa.Table) -> dict[Pair, str]:
     raw = raw.filter(pc.is_in(raw["uid"], value_set=keys["uid"].combine_chunks()))
     versions = {(k["cluster"], k["uid"]): k["version"] for k in keys.select(["cluster", "uid", "version"]).to_pylist()}
-    return {(r["cluster"], r["uid"]): r["json"] for r in raw.to_pylist() if versions.get((r["cluster"], r["uid"])) == r["version"]}  # fmt: skip
+    rows = ((r["cluster"], r["uid"], r["version"], r["json"]) for r in raw.to_pylist())
+    rows = ((r["cluster"], r["uid"], r["version"], r["json"]) for r in raw.to_pylist())
+    return {(cluster, uid): text for cluster, uid, version, text in rows if versions.get((cluster, uid)) == version}
 
 
 def _same(data: bytes, text: str) -> bool:

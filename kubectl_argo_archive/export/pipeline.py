@@ -10,7 +10,6 @@ import json
 import resource
 import secrets
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -30,9 +29,8 @@ from kubectl_argo_archive.lake.lake import Lake, LakeWriter
 from kubectl_argo_archive.tables.flatten import Flattened, Flattener
 from kubectl_argo_archive.tables.schema import BY_NAME, QUARANTINE, SOURCE_EVENTS
 
-BATCH_BYTES = int(__import__('os').environ.get('B','8')) << 20
-WORKERS = int(__import__('os').environ.get('W','1'))
-IN_FLIGHT = int(__import__('os').environ.get('F','3'))
+BATCH_BYTES = 8 << 20
+IN_FLIGHT = 3
 
 Advance = Callable[[int, int], None]
 """Called with rows and bytes of JSON done since the last call."""
@@ -159,7 +157,7 @@ class _Run:
             return set()
         before, storage = self.writer.before, self.lake.storage
         same = set(identical(plan.changed, self.source, before, storage, batch_bytes=self.batch_bytes))
-        kept = {key for key in zip(plan.changed["cluster"].to_pylist(), plan.changed["uid"].to_pylist(), strict=True)} - same
+        kept = set(zip(plan.changed["cluster"].to_pylist(), plan.changed["uid"].to_pylist(), strict=True)) - same
         rewritten = without(plan.changed, kept)
         moved = rewritten.filter(pa.compute.not_equal(rewritten["revision"], rewritten["known_revision"]))
         self._note(moved, "rewritten", datetime.now(UTC))
@@ -186,14 +184,19 @@ class _Run:
             return
         columns = self.source.keys().schema.names if not len(plan.new) else plan.new.column_names
         keys = pa.concat_tables([plan.new.select(columns), plan.changed.select(columns)])
-        whole = not len(plan.changed) and plan.unchanged == 0 and self.selection == Selection() and self.writer.before is None
-        flatten = _Flatteners(self.export_id, self.selection)
+        whole = (
+            not len(plan.changed)
+            and plan.unchanged == 0
+            and self.selection == Selection()
+            and self.writer.before is None
+        )
+        flattener = Flattener(self.export_id, since=self.selection.since, until=self.selection.until)
         pending: deque[Future[None]] = deque()
         try:
-            with ThreadPoolExecutor(WORKERS, "flatten") as flattening, ThreadPoolExecutor(1, "write") as writing:
+            with ThreadPoolExecutor(1, "flatten") as flattening, ThreadPoolExecutor(1, "write") as writing:
                 for batch in self.source.rows(None if whole else keys, batch_bytes=self.batch_bytes):
                     versioned = _with_versions(batch, plan.versions)
-                    flattened = flattening.submit(flatten, versioned)
+                    flattened = flattening.submit(flattener.flatten, versioned)
                     pending.append(writing.submit(self._write, versioned, flattened, known))
                     del batch, versioned, flattened
                     while len(pending) >= IN_FLIGHT:
@@ -203,11 +206,13 @@ class _Run:
         finally:
             for future in pending:
                 future.cancel()
-            flatten.close()
+            flattener.close()
         r = self.result
         r.vanished = wanted - r.new - r.changed - r.quarantined - r.skipped
 
-    def _write(self, batch: pa.RecordBatch, future: Future[Flattened], known: dict[tuple[str, str], dict[str, Any]]) -> None:
+    def _write(
+        self, batch: pa.RecordBatch, future: Future[Flattened], known: dict[tuple[str, str], dict[str, Any]]
+    ) -> None:
         flattened = future.result()
         with self.lake.storage.errors():
             for flat in flattened.batches:
@@ -215,7 +220,7 @@ class _Run:
                     for name, table in tables.items():
                         self.writer.files.append(BY_NAME[name], month, table)
             if flattened.quarantined is not None:
-                self.writer.files.append(QUARANTINE, None, flattened.quarantined)
+                self.writer.files.append(QUARANTINE, None, _not_yet_known(flattened.quarantined, known))
         for flat in flattened.batches:
             self._count_batch(flat.tables["workflows"], known)
         self.result.quarantined += len(flattened.quarantined) if flattened.quarantined is not None else 0
@@ -237,7 +242,9 @@ class _Run:
                 self.result.changed += 1
                 replaced.append({**before, "version": before["good_version"]})
         if replaced:
-            schema = pa.schema([("cluster", pa.string()), ("uid", pa.string()), ("version", pa.int32()), ("revision", pa.string())])
+            schema = pa.schema(
+                [("cluster", pa.string()), ("uid", pa.string()), ("version", pa.int32()), ("revision", pa.string())]
+            )
             self._note(pa.Table.from_pylist(replaced, schema), "superseded", datetime.now(UTC))
             self.superseded += len(replaced)
 
@@ -259,24 +266,13 @@ class _Run:
         }
 
 
-class _Flatteners:
-    """One flattener for each thread that asks."""
-
-    def __init__(self, export_id: str, selection: Selection) -> None:
-        self._make = lambda: Flattener(export_id, since=selection.since, until=selection.until)
-        self._mine = threading.local()
-        self._all: list[Flattener] = []
-
-    def __call__(self, rows: pa.RecordBatch) -> Flattened:
-        if not hasattr(self._mine, "flattener"):
-            self._mine.flattener = self._make()
-            self._all.append(self._mine.flattener)
-        flattened: Flattened = self._mine.flattener.flatten(rows)
-        return flattened
-
-    def close(self) -> None:
-        for flattener in self._all:
-            flattener.close()
+def _not_yet_known(quarantined: pa.Table, known: dict[tuple[str, str], dict[str, Any]]) -> pa.Table:
+    """Rows of quarantine less those that lie there already, as ``--full`` finds them."""
+    if not known:
+        return quarantined
+    rows = zip(*(quarantined[name].to_pylist() for name in ("cluster", "uid", "source_revision")), strict=True)
+    fresh = [known.get((cluster, uid), {}).get("known_revision") != revision for cluster, uid, revision in rows]
+    return quarantined.filter(pa.array(fresh, pa.bool_()))
 
 
 def _with_versions(batch: pa.RecordBatch, versions: dict[tuple[str, str], int]) -> pa.RecordBatch:

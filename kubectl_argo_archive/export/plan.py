@@ -97,7 +97,9 @@ def _apply(keys: pa.Table, events: pa.Table) -> pa.Table:
             deleted[i] = event["kind"] == "deleted" or (deleted[i] and event["kind"] != "restored")
             if event["kind"] != "deleted":
                 revisions[i] = event["source_revision"]
-    keys = keys.set_column(keys.schema.get_field_index("source_revision"), "source_revision", pa.array(revisions, pa.string()))
+    keys = keys.set_column(
+        keys.schema.get_field_index("source_revision"), "source_revision", pa.array(revisions, pa.string())
+    )
     return keys.set_column(keys.schema.get_field_index("deleted"), "deleted", pa.array(deleted))
 
 
@@ -140,7 +142,9 @@ def make_plan(
         full: look at the content of every selected row, whatever its revision.
     """
     mine = known.keys.rename_columns([*KEY, "version", "known_revision", "export_id", "good_version", "deleted"])
-    joined = selected.join(mine.select([*KEY, "version", "known_revision", "good_version", "deleted"]), KEY, join_type="left outer")
+    joined = selected.join(
+        mine.select([*KEY, "version", "known_revision", "good_version", "deleted"]), KEY, join_type="left outer"
+    )
     is_known = joined["version"].is_valid()
     same = pc.and_(is_known, pc.equal(joined["revision"], joined["known_revision"]).fill_null(False))
     if full:

@@ -168,7 +168,13 @@ class _OpenFile:
             rows.schema,
             compression="zstd",
             compression_level=COMPRESSION_LEVEL,
-            use_dictionary=[leaf for c in spec.columns if c.name not in spec.unique for leaf in _leaves(c.name, c.type) if leaf not in encodings],
+            use_dictionary=[
+                leaf
+                for c in spec.columns
+                if c.name not in spec.unique
+                for leaf in _leaves(c.name, c.type)
+                if leaf not in encodings
+            ],
             column_encoding=encodings or None,
             write_statistics=sorted(leaves - {"json"}),
             bloom_filter_options=bloom or None,
@@ -216,7 +222,9 @@ def _leaves(name: str, type_: pa.DataType) -> list[str]:
 
 def _encodings(spec: TableSpec) -> dict[str, str]:
     """Columns that a dictionary serves badly: long ids that share their beginnings."""
-    return {leaf: "DELTA_BYTE_ARRAY" for c in spec.columns if c.name in spec.prefixed for leaf in _leaves(c.name, c.type)}
+    return {
+        leaf: "DELTA_BYTE_ARRAY" for c in spec.columns if c.name in spec.prefixed for leaf in _leaves(c.name, c.type)
+    }
 
 
 def _distinct(column: pa.ChunkedArray) -> int:

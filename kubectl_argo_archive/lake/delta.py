@@ -136,7 +136,8 @@ class DeltaTables:
         actions = pa.table(self._open(name, version).get_add_actions(flatten=True))
         wanted = {"path": "path", "size_bytes": "size", "num_records": "rows", f"partition.{MONTH}": "month"}
         present = {old: new for old, new in wanted.items() if old in actions.column_names}
-        return actions.select(list(present)).rename_columns(list(present.values())).to_pylist()
+        files: list[dict[str, Any]] = actions.select(list(present)).rename_columns(list(present.values())).to_pylist()
+        return files
 
     def commits(self, name: str, limit: int | None = None) -> list[dict[str, Any]]:
         """Commit metadata of a table, newest first."""
@@ -146,4 +147,6 @@ class DeltaTables:
 
 def stats_json(rows: int, minimum: Mapping[str, Any], maximum: Mapping[str, Any], nulls: Mapping[str, int]) -> str:
     """Delta's per-file statistics (protocol, "Per-file Statistics")."""
-    return json.dumps({"numRecords": rows, "minValues": dict(minimum), "maxValues": dict(maximum), "nullCount": dict(nulls)})
+    return json.dumps(
+        {"numRecords": rows, "minValues": dict(minimum), "maxValues": dict(maximum), "nullCount": dict(nulls)}
+    )

@@ -191,7 +191,9 @@ class LakeWriter:
             for spec in TABLES:
                 if spec is not EXPORTS:
                     current = self._tables.add_missing_columns(spec)
-                    versions[spec.name] = self._tables.commit(spec, added[spec.name], stamp) if added.get(spec.name) else current
+                    versions[spec.name] = (
+                        self._tables.commit(spec, added[spec.name], stamp) if added.get(spec.name) else current
+                    )
             versions.pop(EXPORTS.name, None)
             row = {
                 **ledger,

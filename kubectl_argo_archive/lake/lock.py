@@ -73,7 +73,7 @@ class WriterLock:
                     raise LakeError(
                         f"another export is writing to {self._storage.location.display}: {holder.export_id} "
                         f"on {holder.host}, process {holder.pid}",
-                        f"wait for it; if it is dead, its lock expires {LEASE_S:.0f} seconds after its last sign of life",
+                        f"wait for it; a dead writer's lock expires {LEASE_S:.0f} seconds after its last sign of life",
                     )
                 self.predecessor = holder.export_id if holder else None
                 self._storage.fs.rm_file(self._path)
@@ -100,7 +100,12 @@ class WriterLock:
                 raise LakeError("this export lost the lake to another one while it was suspended", "run it again")
 
     def _body(self) -> bytes:
-        holder = {"export_id": self._export_id, "host": socket.gethostname(), "pid": os.getpid(), "renewed_at": time.time()}
+        holder = {
+            "export_id": self._export_id,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "renewed_at": time.time(),
+        }
         return json.dumps(holder).encode()
 
     def _create(self) -> bool:

@@ -24,10 +24,10 @@ VERSIONS = {
 """Tables that hold every archived state of a workflow → the name under which SQL sees all of them."""
 
 _EXAMPLES = {
-    "workflows": "SELECT name, phase, duration_s FROM workflows WHERE namespace = 'data' ORDER BY finished_at DESC LIMIT 10",
+    "workflows": "SELECT name, phase, duration_s FROM workflows WHERE namespace = 'data' AND month = '2026-03'",
     "nodes": "SELECT template_name, count(*), avg(duration_s) FROM nodes WHERE type = 'Pod' GROUP BY template_name",
     "parameters": "SELECT workflow FROM parameters WHERE scope = 'workflow' AND name = 'plant' AND value = 'fern'",
-    "artifacts": "SELECT workflow, node_id, direction FROM artifacts WHERE bucket = 'models' AND key = 'risk/model.bin'",
+    "artifacts": "SELECT workflow, node_id, direction FROM artifacts WHERE key = 'risk/model.bin'",
     "labels": "SELECT value AS team, count(*) FROM labels WHERE name = 'team' GROUP BY value",
     "conditions": "SELECT workflow, message FROM conditions WHERE type = 'SpecWarning'",
     "images": "SELECT namespace, workflow FROM images WHERE repository = 'python' AND tag = 'latest'",
@@ -39,8 +39,8 @@ _EXAMPLES = {
 _EXTRA = {
     "workflows": (
         ("is_latest", "BOOLEAN", "True for the newest archived state of the uid; always true in `workflows`.", "true"),
-        ("source_deleted_at", "TIMESTAMP WITH TIME ZONE", "When an export noticed that the row had gone from the source "
-         "(TTL or by hand); null while it is there.", "2026-05-01 00:10:00+00"),
+        ("source_deleted_at", "TIMESTAMP WITH TIME ZONE", "When an export noticed that the row had gone from "
+         "the source (TTL or by hand); null while it is there.", "2026-05-01 00:10:00+00"),
     ),
 }  # fmt: skip
 
@@ -113,7 +113,7 @@ def _table(spec: TableSpec) -> Relation:
 
 def _versions(spec: TableSpec) -> Relation:
     name = VERSIONS[spec.name]
-    doc = f"As `{spec.name}`, for every archived state of a workflow: those before a retry, too."
+    doc = f"As `{spec.name}`, with every archived state of a workflow."
     example = f"SELECT uid, version FROM {name} WHERE version > 1"
     return Relation(name, "versions", doc, _columns(spec), example, table=spec)
 

@@ -86,7 +86,7 @@ def _limit_files(root: Path, v2_name: str, controller: str, v1_name: str) -> lis
     """Where limits of our group and of those around it are written, for either version of cgroups."""
     files: list[Path] = []
     for line in _lines(root / "proc/self/cgroup"):
-        _, controllers, path = (line.split(":", 2) + ["", ""])[:3]
+        _, controllers, path = [*line.split(":", 2), "", ""][:3]
         if not controllers:
             base, name = root / "sys/fs/cgroup", v2_name
         elif controller in controllers.split(","):

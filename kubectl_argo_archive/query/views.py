@@ -50,7 +50,8 @@ TIME = "TIMESTAMP WITH TIME ZONE"
 CLUSTER = column("cluster", "VARCHAR", "Argo's `persistence.clusterName`.", "default")
 NAMESPACE = column("namespace", "VARCHAR", "Namespace of the workflow.", "data")
 TEMPLATE = column("template", "VARCHAR", "What runs again and again: the WorkflowTemplate, else the "
-                  "ClusterWorkflowTemplate, the CronWorkflow, `generateName` without its dash, the name.", "etl")  # fmt: skip
+                  "ClusterWorkflowTemplate, the CronWorkflow, `generateName` without its dash, the name.",
+                  "etl")  # fmt: skip
 WORKFLOW_KEY = (
     CLUSTER,
     column("uid", "VARCHAR", "`metadata.uid` of the workflow.", "6522aff1-1e01-11ea-b443-42010aa80075"),

@@ -34,9 +34,11 @@ _CLASSES = (
     ("Artifact", r"(?i)artifact|failed to (save|load) (in|out)puts?|chunk.* upload"),
     (
         "InvalidSpec",
-        r"(?i)invalid spec|(failed|unable) to (resolve|evaluate|substitute)|must be defined|unresolved|undefined|template.* not found|is required$",
+        r"(?i)invalid spec|(failed|unable) to (resolve|evaluate|substitute)|must be defined|unresolved|undefined"
+        r"|template.* not found|is required$",
     ),
 )
+_HOOK = r"\.(onExit|hooks\.[^.\[(]+)([.\[(]|$)"
 _EXITED = r"^(\S+: )?\w+ \(exit code -?\d+\)"
 _OWN_CONTAINER = r"^(wait|init|supervisor): "
 _ARTIFACT = _CLASSES[-2][1]
@@ -82,7 +84,8 @@ FAILURES = View(
     "failures",
     "One failed workflow (latest state in phase Failed or Error) with the node that is to blame: the earliest finished "
     "failed node without a failed child, pods first. Failures that were tolerated (a later attempt of a Retry "
-    "succeeded, `continueOn` inside a template that succeeded) are not blamed. Node columns are null if no node failed.",
+    "succeeded, `continueOn` inside a template that succeeded) are not blamed. Node columns are null if "
+    "no node failed.",
     (
         *WORKFLOW_KEY,
         TEMPLATE,
@@ -116,12 +119,12 @@ WITH broken AS (
 ), members AS MATERIALIZED (
     SELECT n.cluster, n.uid, n.version, n.node_id, n.name, n.display_name, n.type, n.template_name, n.boundary_id,
         n.parent_ids, n.children, n.phase, n.message, n.exit_code, n.retry_attempt, n.started_at, n.finished_at, n.host,
-        n.image, {RETRIED} AS retried, coalesce(n.hooked, false) OR n.name LIKE '%.onExit' OR n.name LIKE '%.hooks.%' AS hook
+        n.image, {RETRIED} AS retried, coalesce(n.hooked OR regexp_matches(n.name, '{_HOOK}'), false) AS hook
     FROM nodes n SEMI JOIN broken b ON n.cluster = b.cluster AND n.uid = b.uid AND n.version = b.version
 ), parents AS (
     -- what failed inside a container set is the pod's failure, and a hook explains nothing
     SELECT DISTINCT cluster, uid, version, unnest(parent_ids) AS node_id
-    FROM members WHERE phase IN {_BROKEN} AND type <> 'Container' AND NOT hook
+    FROM members WHERE phase IN {_BROKEN} AND type IS DISTINCT FROM 'Container' AND NOT hook
 ), leaves AS MATERIALIZED (
     SELECT * FROM members m ANTI JOIN parents p USING (cluster, uid, version, node_id) WHERE m.phase IN {_BROKEN}
 ), chain AS MATERIALIZED (
@@ -134,7 +137,8 @@ WITH broken AS (
         SELECT l.cluster, l.uid, l.version, l.node_id AS leaf, c.within, false AS tolerated, 1 AS depth
         FROM leaves l JOIN chain c USING (cluster, uid, version, node_id)
         UNION ALL
-        SELECT u.cluster, u.uid, u.version, u.leaf, c.within, c.phase IN ('Succeeded', 'Skipped', 'Omitted'), u.depth + 1
+        SELECT u.cluster, u.uid, u.version, u.leaf, c.within, c.phase IN ('Succeeded', 'Skipped', 'Omitted'),
+            u.depth + 1
         FROM climb u JOIN chain c
             ON c.cluster = u.cluster AND c.uid = u.uid AND c.version = u.version AND c.node_id = u.within
         WHERE NOT u.tolerated AND u.depth < 500
@@ -143,13 +147,15 @@ WITH broken AS (
 ), blamed AS (
     SELECT * FROM leaves l ANTI JOIN upwards u USING (cluster, uid, version, node_id)
     QUALIFY row_number() OVER (PARTITION BY l.cluster, l.uid, l.version
-        ORDER BY l.hook, l.type <> 'Pod', l.finished_at NULLS LAST, l.started_at NULLS LAST, l.node_id) = 1
+        ORDER BY l.hook, l.type IS DISTINCT FROM 'Pod', l.finished_at NULLS LAST, l.started_at NULLS LAST, l.node_id
+    ) = 1
 ), joined AS (
-    SELECT b.cluster, b.uid, b.version, b.namespace, b.name AS workflow, b.template, b.phase, b.started_at, b.finished_at,
-        b.duration_s, b.creator, coalesce(nullif(l.message, ''), b.message) AS message,
+    SELECT b.cluster, b.uid, b.version, b.namespace, b.name AS workflow, b.template, b.phase, b.started_at,
+        b.finished_at, b.duration_s, b.creator, coalesce(nullif(l.message, ''), b.message) AS message,
         coalesce(l.exit_code, try_cast(regexp_extract(l.message, 'exit code (-?\\d+)', 1) AS BIGINT)) AS exit_code,
         b.message AS workflow_message, l.node_id, l.name AS node_name, l.display_name, l.type AS node_type,
-        l.template_name, l.retry_attempt, l.started_at AS node_started_at, l.finished_at AS node_finished_at, l.host, l.image
+        l.template_name, l.retry_attempt, l.started_at AS node_started_at, l.finished_at AS node_finished_at, l.host,
+        l.image
     FROM broken b LEFT JOIN blamed l USING (cluster, uid, version)
 )
 SELECT cluster, uid, version, namespace, workflow, template, phase, started_at, finished_at, duration_s, creator,

@@ -15,7 +15,8 @@ DATA_QUALITY = View(
     (
         column("check", "VARCHAR", "node_unfinished (Running or Pending in an ended workflow), node_without_end, "
                "node_ends_before_start, child_missing, workflow_unfinished, workflow_without_end, "
-               "workflow_ends_before_start, workflow_starts_before_creation, workflow_without_nodes.", "node_unfinished"),
+               "workflow_ends_before_start, workflow_starts_before_creation, workflow_without_nodes.",
+               "node_unfinished"),
         *WORKFLOW_KEY,
         column("node_id", "VARCHAR", "The node; null if it is about the workflow.", "etl-nightly-x7k2p-1234567"),
         column("detail", "VARCHAR", "What was found.", "Running"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -21,42 +22,96 @@ LocationParts = Callable[[pa.StringArray], dict[str, pa.Array]]
 """From locations as JSON text to those of their members that name a bucket or an object."""
 
 
-def argument_parts(
-    arguments: pa.StructArray,
-    scope: str,
-    direction: str,
-    documents: np.ndarray,
-    ids: pa.StringArray | None,
-    *,
-    typed: bool,
-    location_parts: LocationParts,
-) -> tuple[Part, Part]:
-    """Rows of ``parameters`` and of ``artifacts`` of one member of documents or nodes.
+@dataclass(frozen=True, slots=True)
+class ArgumentReader:
+    """Reads parameters and artifacts out of parsed documents.
 
-    Args:
-        arguments: ``spec.arguments``, ``status.outputs``, ``inputs`` or ``outputs``.
-        scope: ``workflow`` or ``node``.
-        direction: ``in`` or ``out``.
-        documents: the document of each element of ``arguments``.
-        ids: the node of each element; None for the workflow's own.
+    Attributes:
         typed: whether values and defaults of parameters are JSON text (see ``parse``).
         location_parts: reads locations other than s3 (see ``parse``).
     """
-    fields = members(arguments)
 
-    def part(name: str, columns: Callable[[pa.StructArray, np.ndarray], dict[str, pa.Array]]) -> Part:
-        owner, structs = explode(fields[name])
-        row_documents = documents[owner]
-        count = len(structs)
-        return row_documents, {
-            "scope": vectors.dictionary(pa.array([scope]), np.zeros(count, np.int32)),
-            "direction": vectors.dictionary(pa.array([direction]), np.zeros(count, np.int32)),
-            "node_id": pa.nulls(count, TEXT) if ids is None else ids.take(pa.array(owner)),
-            **columns(structs, row_documents),
+    typed: bool
+    location_parts: LocationParts
+
+    def parts(
+        self, arguments: pa.StructArray, scope: str, direction: str, documents: np.ndarray, ids: pa.StringArray | None
+    ) -> tuple[Part, Part]:
+        """Rows of ``parameters`` and of ``artifacts`` of one member of documents or nodes.
+
+        Args:
+            arguments: ``spec.arguments``, ``status.outputs``, ``inputs`` or ``outputs``.
+            scope: ``workflow`` or ``node``.
+            direction: ``in`` or ``out``.
+            documents: the document of each element of ``arguments``.
+            ids: the node of each element; None for the workflow's own.
+        """
+        fields = members(arguments)
+
+        def part(name: str, read: Callable[[pa.StructArray, np.ndarray], dict[str, pa.Array]]) -> Part:
+            owner, structs = explode(fields[name])
+            row_documents = documents[owner]
+            count = len(structs)
+            return row_documents, {
+                "scope": vectors.dictionary(pa.array([scope]), np.zeros(count, np.int32)),
+                "direction": vectors.dictionary(pa.array([direction]), np.zeros(count, np.int32)),
+                "node_id": pa.nulls(count, TEXT) if ids is None else ids.take(pa.array(owner)),
+                **read(structs, row_documents),
+            }
+
+        return part("parameters", self._parameters), part("artifacts", self._artifacts)
+
+    def _parameters(self, structs: pa.StructArray, documents: np.ndarray) -> dict[str, pa.Array]:
+        fields = members(structs)
+        vectors.suspect(fields["name"].is_null(), documents)
+        value, default, value_from = fields["value"], fields["default"], fields["valueFrom"]
+        _suspect_escapes(value_from, documents)
+        if self.typed:
+            value, types = _values(value, documents)
+            default, _ = _values(default, documents)
+        else:
+            types = pc.if_else(value.is_valid(), pa.scalar(0, pa.int32()), pa.scalar(None, pa.int32()))
+        return {
+            "name": fields["name"],
+            "value": value,
+            "value_type": pa.DictionaryArray.from_arrays(types, _TYPES),
+            "default_value": default,
+            "value_from": value_from,
+            "global_name": fields["globalName"],
         }
 
-    parameters = part("parameters", lambda structs, rows: _parameters(structs, rows, typed=typed))
-    return parameters, part("artifacts", lambda structs, rows: _artifacts(structs, rows, location_parts))
+    def _artifacts(self, structs: pa.StructArray, documents: np.ndarray) -> dict[str, pa.Array]:
+        fields = members(structs)
+        vectors.suspect(fields["name"].is_null(), documents)
+        s3 = members(fields["s3"])
+        kind = pc.if_else(fields["s3"].is_valid(), "s3", pa.scalar(None, TEXT))
+        bucket, key, location = s3["bucket"], s3["key"], pa.nulls(len(structs), TEXT)
+        others = [name for name in names.ARTIFACT_KINDS[1:] if fields[name].null_count < len(structs)]
+        for other in others:
+            mine = np.flatnonzero(vectors.truth(pc.and_(kind.is_null(), fields[other].is_valid())))
+            texts = fields[other].take(pa.array(mine))
+            _suspect_escapes(texts, documents[mine])
+            parts = self.location_parts(texts)
+            chosen = {"kind": pa.repeat(pa.scalar(other), len(mine)), "location": texts}
+            for column, member in (("bucket", names.ARTIFACT_BUCKET), ("key", names.ARTIFACT_KEY)):
+                chosen[column] = parts[member[other]] if other in member else pa.nulls(len(mine), TEXT)
+            kind, bucket, key, location = (
+                pc.coalesce(old, vectors.scatter(len(structs), mine, chosen[column]))
+                for column, old in (("kind", kind), ("bucket", bucket), ("key", key), ("location", location))
+            )
+        return {
+            "name": fields["name"],
+            "path": fields["path"],
+            "kind": kind,
+            "bucket": bucket,
+            "key": key,
+            "location": location,
+            "global_name": fields["globalName"],
+            "from_expression": _first_filled(fields["from"], fields["fromExpression"]),
+            "sub_path": fields["subPath"],
+            "optional": vectors.flags(fields["optional"]),
+            "deleted": vectors.flags(fields["deleted"]),
+        }
 
 
 def inputs_of(inputs: pa.StructArray, part: Part) -> Callable[[int], dict[str, str | None]]:
@@ -79,7 +134,10 @@ def _values(texts: pa.Array, documents: np.ndarray) -> tuple[pa.StringArray, pa.
     """JSON texts to parameter values and the index of their type in ``_TYPES``; JSON null is null."""
     texts = texts.cast(TEXT)
     texts = pc.if_else(pc.equal(texts, "null").fill_null(True), pa.scalar(None, TEXT), texts)
-    types = pa.array([None if c is None else _TYPE_OF.get(c, 1) for c in pc.utf8_slice_codeunits(texts, 0, 1).to_pylist()], pa.int32())
+    types = pa.array(
+        [None if c is None else _TYPE_OF.get(c, 1) for c in pc.utf8_slice_codeunits(texts, 0, 1).to_pylist()],
+        pa.int32(),
+    )
     strings = pc.equal(types, 0)
     _suspect_escapes(pc.if_else(strings, pa.scalar(None, TEXT), texts), documents)
     plain = pc.utf8_slice_codeunits(texts, 1, -1)
@@ -90,64 +148,10 @@ def _values(texts: pa.Array, documents: np.ndarray) -> tuple[pa.StringArray, pa.
     return pc.if_else(strings, plain, texts), types
 
 
-def _parameters(structs: pa.StructArray, documents: np.ndarray, *, typed: bool) -> dict[str, pa.Array]:
-    fields = members(structs)
-    vectors.suspect(fields["name"].is_null(), documents)
-    value, default, value_from = fields["value"], fields["default"], fields["valueFrom"]
-    _suspect_escapes(value_from, documents)
-    if typed:
-        value, types = _values(value, documents)
-        default, _ = _values(default, documents)
-    else:
-        types = pc.if_else(value.is_valid(), pa.scalar(0, pa.int32()), pa.scalar(None, pa.int32()))
-    return {
-        "name": fields["name"],
-        "value": value,
-        "value_type": pa.DictionaryArray.from_arrays(types, _TYPES),
-        "default_value": default,
-        "value_from": value_from,
-        "global_name": fields["globalName"],
-    }
-
-
 def _suspect_escapes(texts: pa.StringArray, documents: np.ndarray) -> None:
     """JSON writers differ in how they spell control characters and slashes: the exact path has one way."""
     if texts.null_count < len(texts):
         vectors.suspect(pc.match_substring_regex(texts, r"\\[u/]|[0-9][.eE]|[0-9]{16}"), documents)
-
-
-def _artifacts(structs: pa.StructArray, documents: np.ndarray, location_parts: LocationParts) -> dict[str, pa.Array]:
-    fields = members(structs)
-    vectors.suspect(fields["name"].is_null(), documents)
-    s3 = members(fields["s3"])
-    kind = pc.if_else(fields["s3"].is_valid(), "s3", pa.scalar(None, TEXT))
-    bucket, key, location = s3["bucket"], s3["key"], pa.nulls(len(structs), TEXT)
-    others = [name for name in names.ARTIFACT_KINDS[1:] if fields[name].null_count < len(structs)]
-    for other in others:
-        mine = np.flatnonzero(vectors.truth(pc.and_(kind.is_null(), fields[other].is_valid())))
-        texts = fields[other].take(pa.array(mine))
-        _suspect_escapes(texts, documents[mine])
-        parts = location_parts(texts)
-        chosen = {"kind": pa.repeat(pa.scalar(other), len(mine)), "location": texts}
-        for column, member in (("bucket", names.ARTIFACT_BUCKET), ("key", names.ARTIFACT_KEY)):
-            chosen[column] = parts[member[other]] if other in member else pa.nulls(len(mine), TEXT)
-        kind, bucket, key, location = (
-            pc.coalesce(old, vectors.scatter(len(structs), mine, chosen[column]))
-            for column, old in (("kind", kind), ("bucket", bucket), ("key", key), ("location", location))
-        )
-    return {
-        "name": fields["name"],
-        "path": fields["path"],
-        "kind": kind,
-        "bucket": bucket,
-        "key": key,
-        "location": location,
-        "global_name": fields["globalName"],
-        "from_expression": _first_filled(fields["from"], fields["fromExpression"]),
-        "sub_path": fields["subPath"],
-        "optional": vectors.flags(fields["optional"]),
-        "deleted": vectors.flags(fields["deleted"]),
-    }
 
 
 def _first_filled(first: pa.StringArray, second: pa.StringArray) -> pa.StringArray:

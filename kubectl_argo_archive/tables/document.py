@@ -15,6 +15,7 @@ MAX_DEPTH = 500
 
 
 _INTEGER = re.compile(r"-?[0-9]{1,25}")
+_EXIT_CODE = re.compile(r"-?[0-9]{1,18}")
 
 
 class Malformed(Exception):
@@ -103,7 +104,9 @@ def _kind(value: Any) -> str:
         return "a boolean"
     if isinstance(value, Number):
         return "a number"
-    return {str: "a string", list: "an array", dict: "an object"}[type(value)]
+    if isinstance(value, str):
+        return "a string"
+    return "an array" if isinstance(value, list) else "an object"
 
 
 class Field:
@@ -178,6 +181,12 @@ class Field:
         if not -(1 << bits - 1) <= int(text) < 1 << bits - 1:
             raise Malformed(f"{self.path}: {text} does not fit into {bits} bits")
         return int(text)
+
+    def exit_code(self) -> int | None:
+        """A number, or a string of digits; any other string is None."""
+        if isinstance(self.value, str):
+            return int(str(self.value)) if _EXIT_CODE.fullmatch(str(self.value)) else None
+        return self.integer()
 
     def integers(self) -> dict[str, int]:
         """An object of integers; null members are left out."""

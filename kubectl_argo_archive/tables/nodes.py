@@ -1,18 +1,14 @@
-"""The table ``nodes``: typed columns, the graph between nodes, and the images that they ran."""
+"""The table ``nodes``: typed columns, and the graph between nodes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from kubectl_argo_archive.argo import names
-from kubectl_argo_archive.argo.images import fill_image, split_image
-from kubectl_argo_archive.argo.templates import NodeTemplate, Template, Templates, template_from_json
 from kubectl_argo_archive.tables import vectors
 from kubectl_argo_archive.tables.parse import explode, explode_map, members
 from kubectl_argo_archive.tables.schema import INT, SMALL, TEXT
@@ -70,7 +66,7 @@ def node_columns(nodes: pa.MapArray, workflow: pa.StringArray, annotations: pa.M
         "started_at": started,
         "finished_at": finished,
         "duration_s": vectors.seconds(started, finished),
-        "exit_code": vectors.integers(outputs["exitCode"], INT, documents),
+        "exit_code": vectors.exit_codes(outputs["exitCode"]),
         "host": fields["hostNodeName"],
         **vectors.resources(fields["resourcesDuration"], documents),
         "estimated_duration_s": vectors.integers(fields["estimatedDuration"], INT, documents),
@@ -142,7 +138,7 @@ def _find(ids: pa.StringArray, documents: np.ndarray, wanted: pa.StringArray, wa
         wanted = _within(wanted_in, wanted)
         if len(pc.unique(ids)) != len(ids):
             return np.full(len(wanted), -1, np.int64)  # a document repeats a key: the exact path decides
-    found = pc.fill_null(pc.index_in(wanted, value_set=ids), -1).to_numpy().astype(np.int64)
+    found: np.ndarray = pc.fill_null(pc.index_in(wanted, value_set=ids), -1).to_numpy().astype(np.int64)
     if len(found):
         found[(found >= 0) & (documents[found] != wanted_in)] = -1
     return found
@@ -196,152 +192,3 @@ def _logs_say_v2(fields: dict[str, pa.Array], documents: np.ndarray, rows: np.nd
         if (name or "").endswith("-logs") and f"/{pod}/" in key and pod != version_1[int(position[node])].as_py():
             found[documents[node]] = True
     return found
-
-
-class TemplateImages:
-    """Which image each node ran, and how many pods ran which image.
-
-    Args:
-        batch: the nodes.
-        document: the members of the documents.
-        parameters: for each document, the workflow's arguments.
-        inline: for a document, a function from a node's id to the template written inside a step or task.
-        inputs: from a node's row to its input parameters.
-    """
-
-    def __init__(self, batch: NodeBatch, document: dict[str, dict[str, pa.Array]], parameters: list[dict[str, str | None]],
-                 inline: Callable[[int], Callable[[str], Template | None]],
-                 inputs: Callable[[int], dict[str, str | None]]) -> None:  # fmt: skip
-        self._batch = batch
-        self._inputs = inputs
-        self._parameters = parameters
-        self._inline = inline
-        self._templates = _templates_of(document)
-
-    def add_images(self) -> dict[str, list[Any]]:
-        """Add the column ``image`` and return the columns of the table ``images`` with ``document``."""
-        batch, fields = self._batch, self._batch.fields
-        kind = fields["type"]
-        nothing = pc.is_in(fields["phase"], value_set=pa.array(names.PHASES_THAT_RAN_NOTHING))
-        ran = pc.and_not(
-            pc.is_in(kind, value_set=pa.array(["Pod", "Container"])), pc.or_(batch.columns["memoized"], nothing)
-        )
-        rows = np.flatnonzero(vectors.truth(ran))
-        codes, used = self._distinct(rows)
-        is_pod = vectors.truth(pc.equal(kind, "Pod"))[rows]
-        images = np.full(len(rows), None, object)
-        counts: dict[tuple[int, str | None, str, str, str], int] = {}
-        pods = np.bincount(codes[is_pod], minlength=len(used))
-        by_node = np.zeros(len(used), bool)
-        for code, (document, template) in enumerate(used):
-            if template is None:
-                continue
-            parametrised = any("{{" in c.image for c in template.containers)
-            several = sum(c.role == "main" for c in template.containers) > 1
-            by_node[code] = parametrised or several
-            if not parametrised and template.image is not None and pods[code]:
-                for c in set(template.containers):
-                    key = (document, template.name, c.name, c.role, c.image)
-                    counts[key] = counts.get(key, 0) + int(pods[code])
-        plain = np.array([t.image if t is not None else None for _, t in used], object)
-        if len(rows):
-            images[:] = plain[codes]
-        for position in np.flatnonzero(by_node[codes] | ~is_pod).tolist():
-            self._image_of_node(rows, position, used[codes[position]], bool(is_pod[position]), images, counts)
-        batch.columns["image"] = vectors.scatter(len(kind), rows, pa.array(images, TEXT))
-        return _image_rows(counts)
-
-    def _distinct(self, rows: np.ndarray) -> tuple[np.ndarray, list[tuple[int, Template | None]]]:
-        """Number the distinct (document, way to name a template) of the nodes and resolve each once."""
-        fields, documents = self._batch.fields, self._batch.documents[rows]
-        take = pa.array(rows)
-        reference = members(fields["templateRef"])
-        parts = [
-            pa.array(documents).cast(TEXT),
-            *(pc.fill_null(array.take(take), "") for array in
-              (fields["templateName"], fields["templateScope"], reference["name"], reference["template"], reference["clusterScope"])),
-        ]  # fmt: skip
-        encoded = pc.binary_join_element_wise(*parts, "\x1f").dictionary_encode()
-        used: list[tuple[int, Template | None]] = []
-        nameless: list[int] = []
-        for code, text in enumerate(encoded.dictionary.to_pylist()):
-            document, name, scope, ref_name, ref_template, clustered = text.split("\x1f")
-            if not name and not ref_name:
-                nameless.append(code)
-            node = NodeTemplate(name, scope, ref_name, ref_template, clustered == "true")
-            used.append((int(document), self._templates[int(document)].resolve(node)))
-        codes = encoded.indices.to_numpy()
-        return (self._inline_templates(rows, codes, used, nameless), used) if nameless else (codes, used)
-
-    def _inline_templates(self, rows: np.ndarray, codes: np.ndarray, used: list[tuple[int, Template | None]],
-                          nameless: list[int]) -> np.ndarray:  # fmt: skip
-        """Give every node without a template's name a number and a template of its own."""
-        codes = codes.copy()
-        for code in nameless:
-            document = used[code][0]
-            find = self._inline(document)
-            for position in np.flatnonzero(codes == code).tolist():
-                codes[position] = len(used)
-                used.append((document, find(self._batch.ids[int(rows[position])].as_py())))
-        return codes
-
-    def _image_of_node(self, rows: np.ndarray, position: int, used: tuple[int, Template | None], is_pod: bool,
-                       images: np.ndarray, counts: dict[tuple[int, str | None, str, str, str], int]) -> None:  # fmt: skip
-        document, template = used
-        row = int(rows[position])
-        if template is None:
-            return
-        shown = self._batch.fields["displayName"][row].as_py()
-        image = template.image if is_pod else template.image_of(shown)
-        parametrised = any("{{" in c.image for c in template.containers)
-        workflow = self._parameters[document]
-        inputs = self._inputs(row) if parametrised else {}
-        images[position] = fill_image(image, inputs, workflow) if image else None
-        if is_pod and parametrised and image is not None:
-            for key in {(document, template.name, c.name, c.role, fill_image(c.image, inputs, workflow)) for c in template.containers}:  # fmt: skip
-                counts[key] = counts.get(key, 0) + 1
-
-
-def _image_rows(counts: dict[tuple[int, str | None, str, str, str], int]) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {
-        name: [] for name in ("document", "template_name", "container", "role", "image", "repository", "tag", "digest", "pod_count")
-    }  # fmt: skip
-    for key, count in counts.items():
-        for name, value in zip(found, (*key, *split_image(key[4]), count), strict=True):
-            found[name].append(value)
-    return found
-
-
-def _templates_of(document: dict[str, dict[str, pa.Array]]) -> list[Templates]:
-    spec, status = document["spec"], document["status"]
-    count = len(spec["templates"])
-    own = _by_document(count, *explode(spec["templates"]))
-    of_template = _by_document(count, *explode(members(status["storedWorkflowTemplateSpec"])["templates"]))
-    owner, keys, values = explode_map(status["storedTemplates"])
-    stored = _by_document(count, owner, values, keys)
-    return [Templates(*three) for three in zip(own, of_template, stored, strict=True)]
-
-
-def _by_document(count: int, owner: np.ndarray, templates: pa.StructArray, keys: pa.Array | None = None) -> list[dict[str, Template]]:
-    """Templates by document and name (or by the given key); the first of a name wins."""
-    found: list[dict[str, Template]] = [{} for _ in range(count)]
-    fields = members(templates)
-    plain = pc.and_(
-        pc.and_(members(fields["containerSet"])["containers"].is_null(), fields["initContainers"].is_null()),
-        fields["sidecars"].is_null(),
-    )
-    container, script = members(fields["container"])["image"], members(fields["script"])["image"]
-    simple = pc.and_(plain, pc.or_(container.is_null(), script.is_null())).to_pylist()
-    named = fields["name"].to_pylist()
-    images = pc.coalesce(container, script).to_pylist()
-    labels = named if keys is None else keys.to_pylist()
-    for i in range(len(templates)):
-        label = labels[i]
-        if not label or (keys is None and label in found[owner[i]]):
-            continue
-        found[owner[i]][label] = _simple(named[i], images[i]) if simple[i] else template_from_json(templates[i].as_py())
-    return found
-
-
-def _simple(name: str | None, image: str | None) -> Template:
-    return template_from_json({"name": name, "container": {"image": image}})

@@ -84,7 +84,9 @@ class DocumentParser:
         self._connection = duckdb.connect(":memory:")
         self._connection.execute("SET threads = 1")
         usual = json.dumps(_DOCUMENT)
-        typed = usual.replace('\\"value\\" VARCHAR', '\\"value\\" JSON').replace('\\"default\\" VARCHAR', '\\"default\\" JSON')
+        typed = usual.replace('\\"value\\" VARCHAR', '\\"value\\" JSON').replace(
+            '\\"default\\" VARCHAR', '\\"default\\" JSON'
+        )
         self._queries = {
             is_typed: f"SELECT from_json(json, '{structure}') AS document FROM documents"
             for is_typed, structure in ((False, usual), (True, typed))
@@ -117,7 +119,7 @@ class DocumentParser:
     def valid(self, texts: pa.LargeStringArray) -> np.ndarray:
         """Which documents are JSON, one by one."""
         parsed = self._run("SELECT coalesce(json_valid(json), false) AS valid FROM documents", texts)
-        return parsed.column("valid").combine_chunks().to_numpy(zero_copy_only=False)
+        return np.array(parsed.column("valid").to_pylist(), bool)
 
     def _run(self, query: str, texts: pa.LargeStringArray) -> pa.Table:
         cursor = self._connection.cursor()

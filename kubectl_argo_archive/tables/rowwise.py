@@ -54,9 +54,12 @@ def flatten_document(data: bytes) -> Rows:
         "parameters": parameters,
         "artifacts": artifacts,
         "labels": [{"name": name, "value": value} for name, value in metadata["labels"].texts().items()],
-        "conditions": [{k: item[k].text() for k in ("type", "status", "message")} for item in status["conditions"].objects()],
+        "conditions": [
+            {name: item[name].text() for name in ("type", "status", "message")}
+            for item in status["conditions"].objects()
+        ],
         "images": nodes.images(),
-    }  # fmt: skip
+    }
 
 
 def inline_templates(text: str) -> Callable[[str], Template | None]:
@@ -121,7 +124,7 @@ def _workflow(metadata: Field, spec: Field, status: Field, nodes: _Nodes, node_r
     reference_name, clustered = reference["name"].text(), bool(reference["clusterScope"].flag())
     owners = [o["name"].text() for o in metadata["ownerReferences"].objects() if o["kind"].text() == "CronWorkflow"]
     started, finished = status["startedAt"].time(), status["finishedAt"].time()
-    scheduled = Field(annotations.get(names.ANNOTATION_SCHEDULED_TIME), f"metadata.annotations.{names.ANNOTATION_SCHEDULED_TIME}")  # fmt: skip
+    scheduled = metadata["annotations"][names.ANNOTATION_SCHEDULED_TIME]
 
     def first(name: str) -> Field:
         return spec[name] if spec[name].value is not None else stored[name]
@@ -255,7 +258,7 @@ class _Nodes:
             "started_at": started,
             "finished_at": finished,
             "duration_s": _seconds(started, finished),
-            "exit_code": outputs["exitCode"].integer(),
+            "exit_code": outputs["exitCode"].exit_code(),
             "host": node["hostNodeName"].text(),
             **_resources(node["resourcesDuration"]),
             "estimated_duration_s": node["estimatedDuration"].integer(),
@@ -303,9 +306,8 @@ class _Nodes:
             template = self._template(node_id)
             if row["type"] == "Pod" and row["image"] is not None and template is not None:
                 inputs = self._inputs(node) if any("{{" in c.image for c in template.containers) else {}
-                pods.update(
-                    {(template.name, c.name, c.role, fill_image(c.image, inputs, self.arguments)) for c in template.containers}
-                )  # fmt: skip
+                filled = ((c.name, c.role, fill_image(c.image, inputs, self.arguments)) for c in template.containers)
+                pods.update({(template.name, *container) for container in filled})
         rows = []
         for (template_name, container, role, image), count in pods.items():
             repository, tag, digest = split_image(image)

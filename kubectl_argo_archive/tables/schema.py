@@ -105,7 +105,7 @@ WORKFLOWS = TableSpec(
                "alice.at.example.com"),
         Column("actor", TEXT, "Label `workflows.argoproj.io/actor`: who acted last (Argo ≥ 3.7).", "bob"),
         Column("action", TEXT, "Label `workflows.argoproj.io/action`: what the actor did (Argo ≥ 3.7).", "Retry"),
-        Column("resubmitted_from", TEXT, "Label `workflows.argoproj.io/resubmitted-from-workflow`.", "etl-nightly-abcde"),
+        Column("resubmitted_from", TEXT, "Label `workflows.argoproj.io/resubmitted-from-workflow`.", "etl-abcde"),
         Column("shutdown", TEXT, "`spec.shutdown`: Stop or Terminate when a person ended it.", "Terminate"),
         Column("priority", SMALL, "`spec.priority`, else the stored template spec's.", "10"),
         Column("parallelism", INT, "`spec.parallelism`, else the stored template spec's.", "5"),
@@ -202,7 +202,7 @@ PARAMETERS = TableSpec(
         _DIRECTION,
         _NODE_ID,
         Column("name", TEXT, "Name.", "date"),
-        Column("value", TEXT, "Value as text; a JSON number keeps its digits, an object is compact JSON.", "2026-03-01"),
+        Column("value", TEXT, "Value as text; a JSON number keeps its digits, an object is compact JSON.", "7"),
         Column("value_type", TEXT, "JSON type of the value: string, number, boolean, object, array; null if absent.",
                "string"),
         Column("default_value", TEXT, "`default`.", ""),
@@ -246,7 +246,12 @@ ARTIFACTS = TableSpec(
 LABELS = TableSpec(
     "labels",
     "One label of a workflow (`metadata.labels`).",
-    (*_NODE_KEY, Column("name", TEXT, "Label name.", "team"), Column("value", TEXT, "Label value.", "risk"), _EXPORT_ID),
+    (
+        *_NODE_KEY,
+        Column("name", TEXT, "Label name.", "team"),
+        Column("value", TEXT, "Label value.", "risk"),
+        _EXPORT_ID,
+    ),
     bloom=("uid",),
 )
 
@@ -255,7 +260,7 @@ CONDITIONS = TableSpec(
     "One entry of `status.conditions`.",
     (
         *_NODE_KEY,
-        Column("type", TEXT, "Completed, PodRunning, SpecWarning, SpecError, MetricsError, ArtifactGCError.", "Completed"),
+        Column("type", TEXT, "Completed, PodRunning, SpecWarning, SpecError, MetricsError, ArtifactGCError.", ""),
         Column("status", TEXT, "True, False or Unknown.", "True"),
         Column("message", TEXT, "Message.", ""),
         _EXPORT_ID,
@@ -335,7 +340,7 @@ EXPORTS = TableSpec(
         Column("started_at", TIME, "Start.", "2026-11-23 16:00:00+00"),
         Column("published_at", TIME, "When readers began to see it.", "2026-11-23 16:00:41+00"),
         Column("source", TEXT, "The source, without secrets.", "postgresql://db:5432/argo"),
-        Column("source_id", TEXT, "Identity of the source that survives another host name.", "pg:7412345678901234567/argo"),
+        Column("source_id", TEXT, "Identity of the source that survives another host name.", "pg:7412345678901/argo"),
         Column("selection", TEXT, "Filters of the export, as JSON.", "{}"),
         Column("new", INT, "Workflows seen for the first time.", "120"),
         Column("changed", INT, "Workflows archived again with another content.", "3"),
@@ -345,7 +350,7 @@ EXPORTS = TableSpec(
         Column("table_versions", pa.map_(TEXT, INT), "Delta version of every table at this publish.", "{nodes: 4}"),
         Column("table_rows", pa.map_(TEXT, INT), "Rows that this publish added, per table.", "{nodes: 3600}"),
         Column("table_bytes", pa.map_(TEXT, INT), "Bytes of data files that it added, per table.", "{nodes: 81920}"),
-        Column("table_sha256", TEXT_MAP, "SHA-256 over the added data files' own SHA-256, in path order, per table.", ""),
+        Column("table_sha256", TEXT_MAP, "Per table, SHA-256 over the added data files' own, in path order.", ""),
         Column("total_versions", INT, "Workflow states in the lake after this publish.", "10363"),
         Column("superseded_versions", INT, "How many of them are no longer the latest.", "3"),
         Column("schema_version", SMALL, "Version of the meaning of the columns.", "1"),

@@ -30,7 +30,8 @@ class Suspicious(Exception):
 
 def truth(mask: pa.BooleanArray) -> np.ndarray:
     """A mask as NumPy, null counting as false."""
-    return mask.fill_null(False).to_numpy(zero_copy_only=False)
+    found: np.ndarray = mask.fill_null(False).to_numpy(zero_copy_only=False)
+    return found
 
 
 def suspect(mask: pa.BooleanArray | np.ndarray, documents: np.ndarray) -> None:
@@ -57,6 +58,16 @@ def integers(texts: pa.StringArray, type_: pa.DataType, documents: np.ndarray) -
     if texts.null_count == len(texts):
         return pa.nulls(len(texts), type_)
     return _cast(texts, type_, r"^-?[0-9]{1,9}$", documents)
+
+
+def exit_codes(texts: pa.StringArray) -> pa.Array:
+    """Texts to integers, null where a text is none: Argo gives ``exitCode`` as free text."""
+    if texts.null_count == len(texts):
+        return pa.nulls(len(texts), pa.int64())
+    numeric = pc.match_substring_regex(texts, r"^-?[0-9]{1,18}$")
+    if not pc.all(numeric).as_py():
+        texts = pc.if_else(numeric, texts, pa.scalar(None, pa.string()))
+    return texts.cast(pa.int64())
 
 
 def _cast(texts: pa.StringArray, type_: pa.DataType, pattern: str, documents: np.ndarray) -> pa.Array:
@@ -162,7 +173,9 @@ def fnv32a(texts: pa.StringArray) -> np.ndarray:
 
 def pod_names(workflow: pa.StringArray, node: pa.StringArray, template: pa.StringArray) -> pa.StringArray:
     """Names in format v2 of pods, from the workflow's name, the node's and its template's (null: none)."""
-    named = pc.if_else(pc.equal(template, "").fill_null(True), workflow, pc.binary_join_element_wise(workflow, template, "-"))
+    named = pc.if_else(
+        pc.equal(template, "").fill_null(True), workflow, pc.binary_join_element_wise(workflow, template, "-")
+    )
     prefix = pc.utf8_slice_codeunits(named, 0, MAX_PREFIX)
     hashed = pa.array(fnv32a(node)).cast(pa.string())
     return pc.if_else(pc.equal(workflow, node), workflow, pc.binary_join_element_wise(prefix, hashed, "-"))

@@ -187,7 +187,7 @@ def _tell(shown: Shown, format: str, out: str | None, *, limited: bool, on_termi
         )
     elif shown.fit.cut:
         diagnostics.note("values marked … are cut to fit the terminal; -o wide or -o vertical shows them whole")
-    if diagnostics.is_terminal() and (on_terminal and format in FOR_PEOPLE or out is not None):
+    if diagnostics.is_terminal() and ((on_terminal and format in FOR_PEOPLE) or out is not None):
         rows = "1 row" if shown.rows == 1 else f"{shown.rows:,} rows"
         where = f" in {out}" if out is not None else ""
         diagnostics.note(f"({rows}{where}, {seconds:.2f} s)")

@@ -1,0 +1,181 @@
+"""The table ``images``, and the image of each node: which template it ran, and what that template names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kubectl_argo_archive.argo import names
+from kubectl_argo_archive.argo.images import fill_image, split_image
+from kubectl_argo_archive.argo.templates import NodeTemplate, Template, Templates, template_from_json
+from kubectl_argo_archive.tables import vectors
+from kubectl_argo_archive.tables.arguments import Part
+from kubectl_argo_archive.tables.nodes import NodeBatch
+from kubectl_argo_archive.tables.parse import explode, explode_map, members
+from kubectl_argo_archive.tables.schema import SMALL, TEXT
+
+_IMAGE_COLUMNS = dict.fromkeys(("template_name", "container", "role", "image", "repository", "tag", "digest"), TEXT) | {
+    "pod_count": SMALL
+}
+
+
+_REFERENCE = ("name", "template", "clusterScope")
+_SEPARATOR = "\x1f"
+
+_Used = tuple[int, Template | None]
+"""A document, and a template that its nodes ran."""
+
+_Image = tuple[int, str | None, str, str, str]
+"""A document, and the columns template_name, container, role, image."""
+
+
+class TemplateImages:
+    """Which image each node ran, and how many pods ran which image.
+
+    Args:
+        batch: the nodes.
+        document: the members of the documents.
+        parameters: for each document, the workflow's arguments.
+        inline: for a document, a function from a node's id to the template written inside a step or task.
+        inputs: from a node's row to its input parameters.
+    """
+
+    def __init__(
+        self,
+        batch: NodeBatch,
+        document: dict[str, dict[str, pa.Array]],
+        parameters: list[dict[str, str | None]],
+        inline: Callable[[int], Callable[[str], Template | None]],
+        inputs: Callable[[int], dict[str, str | None]],
+    ) -> None:
+        self._batch = batch
+        self._inputs = inputs
+        self._parameters = parameters
+        self._inline = inline
+        self._templates = _templates_of(document)
+        self._pods: Counter[_Image] = Counter()
+
+    def add_images(self) -> Part:
+        """Add the column ``image`` to the nodes and return the rows of the table ``images``."""
+        batch, fields = self._batch, self._batch.fields
+        kind = fields["type"]
+        nothing = pc.is_in(fields["phase"], value_set=pa.array(names.PHASES_THAT_RAN_NOTHING))
+        ran = pc.and_not(
+            pc.is_in(kind, value_set=pa.array(["Pod", "Container"])), pc.or_(batch.columns["memoized"], nothing)
+        )
+        rows = np.flatnonzero(vectors.truth(ran))
+        codes, used = self._distinct(rows)
+        is_pod = vectors.truth(pc.equal(kind, "Pod"))[rows]
+        # most templates name one fixed image for all of their pods
+        images = np.array([template.image if template else None for _, template in used] or [None], object)[codes]
+        pods = np.bincount(codes[is_pod], minlength=len(used))
+        filled = np.array([template is not None and _has_parameters(template) for _, template in used], bool)
+        for code in np.flatnonzero(~filled & (pods > 0)).tolist():
+            document, template = used[code]
+            if template is not None and template.image is not None:
+                self._pods.update({(document, template.name, *c): int(pods[code]) for c in template.containers})
+        for position in np.flatnonzero(filled[codes] | ~is_pod).tolist():
+            document, template = used[codes[position]]
+            if template is not None:
+                images[position] = self._image_of_node(int(rows[position]), document, template, is_pod[position])
+        batch.columns["image"] = vectors.scatter(len(kind), rows, pa.array(images, TEXT))
+        return _image_rows(self._pods)
+
+    def _distinct(self, rows: np.ndarray) -> tuple[np.ndarray, list[_Used]]:
+        """Number the distinct (document, way to name a template) of the nodes and resolve each once."""
+        fields, documents = self._batch.fields, self._batch.documents[rows]
+        reference = members(fields["templateRef"])
+        named = (fields["templateName"], fields["templateScope"], *(reference[name] for name in _REFERENCE))
+        parts = [pc.fill_null(array.take(pa.array(rows)), "") for array in named]
+        joined = pc.binary_join_element_wise(pa.array(documents).cast(TEXT), *parts, _SEPARATOR)
+        encoded = joined.dictionary_encode()
+        used: list[_Used] = []
+        nameless: list[int] = []
+        for code, text in enumerate(encoded.dictionary.to_pylist()):
+            document, *words = text.split(_SEPARATOR)
+            if len(words) != len(named):
+                raise vectors.Suspicious(np.array([int(document)]))  # a name holds the separator
+            name, scope, ref_name, ref_template, clustered = words
+            if not name and not ref_name:
+                nameless.append(code)
+            node = NodeTemplate(name, scope, ref_name, ref_template, clustered == "true")
+            used.append((int(document), self._templates[int(document)].resolve(node)))
+        codes = encoded.indices.to_numpy()
+        return (self._with_inline(rows, codes, used, nameless), used) if nameless else (codes, used)
+
+    def _with_inline(self, rows: np.ndarray, codes: np.ndarray, used: list[_Used], nameless: list[int]) -> np.ndarray:
+        """Give every node without a template's name a number and a template of its own."""
+        codes = codes.copy()
+        for code in nameless:
+            document = used[code][0]
+            find = self._inline(document)
+            for position in np.flatnonzero(codes == code).tolist():
+                codes[position] = len(used)
+                used.append((document, find(self._batch.ids[int(rows[position])].as_py())))
+        return codes
+
+    def _image_of_node(self, row: int, document: int, template: Template, is_pod: bool) -> str | None:
+        """The image of one node whose template is filled in with its inputs, or of one container of a set."""
+        parameters = self._parameters[document]
+        inputs = self._inputs(row) if _has_parameters(template) else {}
+        image = template.image if is_pod else template.image_of(self._batch.fields["displayName"][row].as_py())
+        if image is None:
+            return None
+        if is_pod:
+            containers = {(c.name, c.role, fill_image(c.image, inputs, parameters)) for c in template.containers}
+            self._pods.update((document, template.name, *c) for c in containers)
+        return fill_image(image, inputs, parameters)
+
+
+def _has_parameters(template: Template) -> bool:
+    return any("{{" in c.image for c in template.containers)
+
+
+def _image_rows(counts: Counter[_Image]) -> Part:
+    documents = np.array([key[0] for key in counts], np.int64)
+    rows = [(*key[1:], *split_image(key[4]), count) for key, count in counts.items()]
+    columns = list(zip(*rows, strict=True)) or [()] * len(_IMAGE_COLUMNS)
+    return documents, {
+        name: pa.array(values, type_) for (name, type_), values in zip(_IMAGE_COLUMNS.items(), columns, strict=True)
+    }
+
+
+def _templates_of(document: dict[str, dict[str, pa.Array]]) -> list[Templates]:
+    spec, status = document["spec"], document["status"]
+    count = len(spec["templates"])
+    own = _by_document(count, *explode(spec["templates"]))
+    of_template = _by_document(count, *explode(members(status["storedWorkflowTemplateSpec"])["templates"]))
+    owner, keys, values = explode_map(status["storedTemplates"])
+    stored = _by_document(count, owner, values, keys)
+    return [Templates(*three) for three in zip(own, of_template, stored, strict=True)]
+
+
+def _by_document(
+    count: int, owner: np.ndarray, templates: pa.StructArray, keys: pa.Array | None = None
+) -> list[dict[str, Template]]:
+    """Templates by document and name (or by the given key); the first of a name wins."""
+    found: list[dict[str, Template]] = [{} for _ in range(count)]
+    fields = members(templates)
+    plain = pc.and_(
+        pc.and_(members(fields["containerSet"])["containers"].is_null(), fields["initContainers"].is_null()),
+        fields["sidecars"].is_null(),
+    )
+    container, script = members(fields["container"])["image"], members(fields["script"])["image"]
+    simple = pc.and_(plain, pc.or_(container.is_null(), script.is_null())).to_pylist()
+    named = fields["name"].to_pylist()
+    images = pc.coalesce(container, script).to_pylist()
+    labels = named if keys is None else keys.to_pylist()
+    for i in range(len(templates)):
+        label = labels[i]
+        if not label or (keys is None and label in found[owner[i]]):
+            continue
+        found[owner[i]][label] = _simple(named[i], images[i]) if simple[i] else template_from_json(templates[i].as_py())
+    return found
+
+
+def _simple(name: str | None, image: str | None) -> Template:
+    return template_from_json({"name": name, "container": {"image": image}})
