@@ -54,6 +54,9 @@ TEXTS = (
 )  # fmt: skip
 
 
+MAPS = ("labels", "annotations", "resourcesDuration", "nodes", "storedTemplates")
+
+
 class Literal:
     """JSON that is written as it stands."""
 
@@ -133,7 +136,8 @@ class Mutation:
     """One change.
 
     Attributes:
-        kind: delete, replace, insert (into an object), repeat (an item or member) or rename.
+        kind: delete, replace, insert (into an object or array), rename, or repeat: an item, or a member of an object
+            with names of the user's own; elsewhere JSON leaves open which one counts.
         where: which place, counted through the document, modulo their number.
         value: the new value.
         name: the new name.
@@ -158,10 +162,13 @@ class Mutation:
             del holder[index]
         elif self.kind == "replace":
             holder[index] = (old[0], new) if named else new
-        elif self.kind == "repeat":
-            holder.append(_copied([old])[0] if not named else (old[0], new if self.name == "unknown" else _copied(old[1])))
+        elif self.kind == "repeat" and not named:
+            holder.append(_copied(old))
+        elif self.kind == "repeat" and _name(document, path[:-1]) in MAPS:
+            holder.append((old[0], new if self.name in KNOWN[:9] else _copied(old[1])))
         elif self.kind == "rename" and named:
-            holder[index] = (self.name, old[1])
+            holder[:] = [(self.name, v) if i == index else (k, v) for i, (k, v) in enumerate(holder)
+                         if i == index or k != self.name]  # fmt: skip
         elif self.kind == "insert":
             target = old[1] if named else old
             if isinstance(target, Members):
@@ -169,6 +176,14 @@ class Mutation:
                 target.append((self.name, new))
             elif isinstance(target, list):
                 target.append(new)
+
+
+def _name(document: Any, path: Path) -> str | None:
+    """The name of the member at ``path``, None for an item."""
+    if not path:
+        return None
+    holder = _at(document, path[:-1])
+    return str(holder[path[-1]][0]) if isinstance(holder, Members) else None
 
 
 def mutated(text: str, mutations: list[Mutation], style: Style) -> str:

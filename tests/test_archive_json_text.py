@@ -48,12 +48,10 @@ def test_what_is_no_object_is_an_error(text: str) -> None:
 
 
 def test_what_comes_before_the_mistake_is_given() -> None:
-    found = []
-    with pytest.raises(ValueError):
-        found.extend(member.key for member in members('{"a": {"b": [1]}, "c": nul}', 0))
-    assert found == []
     iterator = members('{"a": {"b": [1]}, "c": nul}', 0)
     assert next(iterator).key == "a"
+    with pytest.raises(ValueError):
+        next(iterator)
 
 
 def test_deep_nesting_is_passed_by() -> None:

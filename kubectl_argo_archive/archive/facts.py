@@ -60,7 +60,7 @@ def facts_of_row(row: Mapping[str, Any], workflow: Mapping[str, Any]) -> Facts:
         namespace=_text(row.get("namespace")) or inner.namespace,
         name=_text(row.get("name")) or inner.name,
         phase=_text(row.get("phase")) or inner.phase,
-        finished_at=inner.finished_at or _text(row.get("finishedat")),
+        finished_at=inner.finished_at,  # the column has no zone
         resource_version=inner.resource_version,
         labels=inner.labels,
     )
@@ -84,13 +84,12 @@ def outline(text: str, position: int = 0) -> dict[str, Any]:
 
 
 def instant(text: str) -> datetime | None:
-    """An RFC 3339 time, or a zone-less one of the table as UTC; None for Go's zero time and for anything else."""
+    """An RFC 3339 time; None for Go's zero time and for anything else."""
     try:
         time = datetime.fromisoformat(text)
-        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        return time.astimezone(UTC) if time.tzinfo and time.year >= 1970 else None
     except (ValueError, OverflowError):
         return None
-    return time if time.year > 1970 else None
 
 
 def printable(text: str) -> str:

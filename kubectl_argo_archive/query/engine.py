@@ -7,17 +7,17 @@ no URL, no extension, no setting. It may spill to a temporary folder of its own.
 from __future__ import annotations
 
 import math
-import shutil
 import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NoReturn
 
 import duckdb
 
-from kubectl_argo_archive.errors import ArgoArchiveError, QueryError
+from kubectl_argo_archive.errors import ArgoArchiveError, LakeError, QueryError
+from kubectl_argo_archive.query import mistakes
 from kubectl_argo_archive.query.limits import CONTAINER_SHARE, MINIMUM_BYTES, Limits, container_cpus, container_memory
 from kubectl_argo_archive.query.s3 import LakeStorage, reach
 
@@ -45,18 +45,21 @@ class Engine:
     def __init__(self, limits: Limits, *, lossless: bool = True) -> None:
         self._limits = limits
         self._storage: LakeStorage | None = None
-        self._spill = tempfile.mkdtemp(prefix="kubectl-argo-archive-")
+        self._spill = _private_folder()
+        self._urls: frozenset[str] = frozenset()
         self._timer: threading.Timer | None = None
         self._timed_out = False
         self._born = time.monotonic()
         self.lossless = lossless
         self._has: frozenset[str] | None = None
         try:
-            self.con = duckdb.connect(config={**_CONFIG, **self._resources(), "temp_directory": self._spill})
+            self.con = duckdb.connect(
+                config={**_CONFIG, **self._resources(), "temp_directory": self._spill.name if self._spill else ""}
+            )
             self.con.execute("SET TimeZone = 'UTC'")
             self.con.execute(f"SET arrow_lossless_conversion = {lossless}")
         except duckdb.Error as error:
-            shutil.rmtree(self._spill, ignore_errors=True)
+            self._clean()
             raise QueryError(f"DuckDB does not start: {error}") from error
 
     @property
@@ -69,14 +72,19 @@ class Engine:
         young = self._storage is None or time.monotonic() - self._born < _KEYS_LAST_S
         return self._has is not None and needs <= self._has and lossless == self.lossless and young
 
-    def prepare(self, statements: Iterable[str], storage: LakeStorage | None) -> None:
+    def prepare(self, statements: Iterable[str], urls: Iterable[str], storage: LakeStorage | None) -> None:
         """Make the views that a statement needs.
 
         Args:
             statements: ours, not a user's.
-            storage: where their files lie; None for none, or files of this machine.
+            urls: the files that they read.
+            storage: where these lie; None for files of this machine.
+
+        Raises:
+            StorageError, StorageUnreachable, LakeError: the files cannot be read.
         """
         self._storage = storage
+        self._urls = frozenset(urls)
         with self.watched():
             if storage is not None:
                 reach(self.con, storage)
@@ -85,10 +93,10 @@ class Engine:
             for statement in statements:
                 self.con.execute(statement)
 
-    def lock(self, urls: Iterable[str], has: frozenset[str]) -> None:
-        """From now on only these files can be read, and nothing else can be changed; ``has``: see :meth:`serves`."""
+    def lock(self, has: frozenset[str]) -> None:
+        """From now on only the prepared files can be read, and nothing can be changed; ``has``: see :meth:`serves`."""
         self._has = has
-        paths = ", ".join("'" + url.replace("'", "''") + "'" for url in urls)
+        paths = ", ".join("'" + url.replace("'", "''") + "'" for url in self._urls)
         self.con.execute(f"SET allowed_paths = [{paths}]")
         self.con.execute("SET enable_external_access = false")
         self.con.execute("SET lock_configuration = true")
@@ -113,7 +121,11 @@ class Engine:
             self._timer.cancel()
         with suppress(duckdb.Error):
             self.con.close()
-        shutil.rmtree(self._spill, ignore_errors=True)
+        self._clean()
+
+    def _clean(self) -> None:
+        if self._spill is not None:
+            self._spill.cleanup()
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -121,8 +133,10 @@ class Engine:
 
         Raises:
             QueryError: too long, too much memory.
-            StorageError, StorageUnreachable: the lake's files cannot be read.
+            StorageError, StorageUnreachable, LakeError: the lake's files cannot be read.
         """
+        if self._timed_out:  # before DuckDB had begun
+            raise self._too_long()
         try:
             yield
         except duckdb.OutOfMemoryException as error:
@@ -138,16 +152,32 @@ class Engine:
                 raise KeyboardInterrupt from error
             if text.startswith("Out of Memory Error"):
                 raise self._out_of_memory(error) from error
-            if isinstance(error, _STORAGE_ERRORS) or text.startswith(("IO Error", "HTTP Error")):
+            if (
+                isinstance(error, _STORAGE_ERRORS)
+                or text.startswith(("IO Error", "HTTP Error"))
+                or self._names_file(text)
+            ):
                 self._storage_error(error)
             raise
 
-    def _storage_error(self, error: Exception) -> None:
-        if "No space left" in str(error) and self._spill in str(error):
+    def _storage_error(self, error: Exception) -> NoReturn:
+        if "No space left" in str(error) and self._spill is not None and self._spill.name in str(error):
             raise QueryError("no space left for intermediate results", "point TMPDIR to a larger disk") from error
         if self._storage is not None:
-            with self._storage.errors():
-                raise error
+            try:
+                with self._storage.errors():
+                    raise error
+            except ArgoArchiveError:
+                raise
+            except Exception:  # the storage has no part in it: a damaged file, perhaps
+                pass
+        raise LakeError(
+            f"a file of the lake cannot be read: {mistakes.sentence(error)}",
+            "restore it (a bucket keeps versions), or read an older state with --as-of",
+        ) from error
+
+    def _names_file(self, text: str) -> bool:
+        return ".parquet" in text and any(url in text for url in self._urls)
 
     def _time_out(self) -> None:
         self._timed_out = True
@@ -182,3 +212,11 @@ class Engine:
         if (cpus := container_cpus()) is not None:
             resources["threads"] = max(math.ceil(cpus), 1)
         return resources
+
+
+def _private_folder() -> tempfile.TemporaryDirectory[str] | None:
+    """For intermediate results that do not fit memory; None on a machine where nothing can be written."""
+    try:
+        return tempfile.TemporaryDirectory(prefix="kubectl-argo-archive-", ignore_cleanup_errors=True)
+    except OSError:
+        return None

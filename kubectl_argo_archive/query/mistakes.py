@@ -87,6 +87,11 @@ def explain(error: Exception, sql: str, columns: Mapping[str, Collection[str]], 
     return QueryError(_with_place(_first_part(message), sql, at), _hint(kind, message, facts, columns))
 
 
+def sentence(error: Exception) -> str:
+    """What DuckDB says, in one sentence."""
+    return _first_part(str(_facts(str(error))["exception_message"])).partition("\n")[0]
+
+
 def _facts(text: str) -> dict[str, Any]:
     match = _JSON_TEXT.match(text)
     if match:

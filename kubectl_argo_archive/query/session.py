@@ -127,7 +127,7 @@ class Session:
     def _define(self, engine: Engine, statement: Statement, needs: frozenset[str]) -> None:
         """Make what the statement names, and lock the engine."""
         if not needs:
-            engine.lock([], needs)
+            engine.lock(needs)
             return
         from kubectl_argo_archive.query.definitions import Definitions, add_all_names, define
 
@@ -137,8 +137,8 @@ class Session:
             made = define(snapshot, sorted(statement.tables), needs_deletions=_DELETIONS in needs)
         if statement.introspects:
             add_all_names(made)
-        engine.prepare(made.statements, storage if made.urls else None)
-        engine.lock(made.urls, needs)
+        engine.prepare(made.statements, made.urls, storage if made.urls else None)
+        engine.lock(needs)
 
     @contextmanager
     def _explained(self, engine: Engine, statement: Statement, offset: int = 0) -> Iterator[None]:

@@ -149,7 +149,7 @@ class Flattener:
             pc.and_(status["phase"].is_null(), status["nodes"].is_null()),
             metadata["name"].is_null(),
             metadata["labels"].is_null(),
-            pc.and_(status["nodes"].is_null(), elsewhere),
+            elsewhere,
         ):
             vectors.suspect(odd, everyone)
         wanted = self._wanted(vectors.times(status["finishedAt"], everyone))
@@ -192,7 +192,9 @@ class Flattener:
         conditions, structs = explode(status["conditions"])
         condition_columns = members(structs)
         vectors.suspect(condition_columns["type"].is_null(), conditions)
+        vectors.suspect(pc.match_substring_regex(condition_columns["status"], r"^[\[{]"), conditions)
         labels, label_names, label_values = explode_map(metadata["labels"])
+        vectors.suspect_repeats(labels, label_names, labels)
         parts: dict[str, list[Part]] = {
             "images": [images.add_images()],
             "workflows": [(everyone, workflow_columns(document, nodes, arguments))],

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 _ARRAYS = "children|parameters|artifacts|templates|conditions|ownerReferences"
 _OBJECTS = (
-    "metadata|spec|annotations|nodes|inputs|outputs|arguments|resourcesDuration|templateRef|memoizationStatus"
+    "metadata|spec|nodes|inputs|outputs|arguments|resourcesDuration|templateRef|memoizationStatus"
     "|synchronizationStatus|nodeFlag|workflowTemplateRef|storedTemplates|storedWorkflowTemplateSpec|s3|"
     "gcs|oss|azure|git|hdfs|artifactory|raw|valueFrom"
 )
@@ -23,12 +23,15 @@ _STRINGS = (
     "|result|generateName|namespace|creationTimestamp|entrypoint|serviceAccountName|shutdown|image|template"
     "|cacheName|kind"
 )
+_TEXT = r'"(?:[^"\\]|\\.)*"'
 _BOOLEANS = "clusterScope|daemoned|hit|hooked|optional|deleted"
 _WRONG_TYPE = (
     rf'"(?:{_ARRAYS})"\s*:\s*[^\[n\s]'
     rf'|"(?:{_OBJECTS})"\s*:\s*[^{{n\s]'
     rf'|"(?:{_STRINGS})"\s*:\s*[^"n\s]'
     rf'|"(?:{_BOOLEANS})"\s*:\s*[^tfn\s]'
+    r'|"status"\s*:\s*[^"{n\s]'
+    rf'|"(?:labels|annotations)"\s*:\s*(?:[^{{n\s]|{{\s*(?:{_TEXT}\s*:\s*(?:{_TEXT}|null)\s*,\s*)*{_TEXT}\s*:\s*[^"n\s])'
 )
 _ODD_VALUE = r'"(?:value|default)"\s*:\s*[^"n\s]'
 _ANY = f"{_WRONG_TYPE}|{_ODD_VALUE}"

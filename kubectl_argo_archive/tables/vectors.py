@@ -41,6 +41,14 @@ def suspect(mask: pa.BooleanArray | np.ndarray, documents: np.ndarray) -> None:
         raise Suspicious(documents[flags])
 
 
+def suspect_repeats(owners: np.ndarray, keys: pa.StringArray, documents: np.ndarray) -> None:
+    """Raise :class:`Suspicious` for the documents in which a map has a key twice."""
+    codes = keys.dictionary_encode().indices.to_numpy().astype(np.int64)
+    pairs = owners * (len(codes) + 1) + codes
+    order = np.argsort(pairs, kind="stable")
+    suspect(np.append(False, np.diff(pairs[order]) == 0)[: len(order)], documents[order])
+
+
 def times(texts: pa.StringArray, documents: np.ndarray) -> pa.TimestampArray:
     """RFC 3339 texts to UTC instants, Go's zero time to null."""
     if texts.null_count == len(texts):
@@ -89,7 +97,10 @@ def flags(texts: pa.StringArray) -> pa.BooleanArray:
 def seconds(started: pa.TimestampArray, finished: pa.TimestampArray) -> pa.DoubleArray:
     """The time between two instants in seconds; null if one is missing."""
     micros = pc.subtract(finished, started).cast(pa.int64())
-    return pc.divide(micros.cast(pa.float64()), 1e6)
+    try:
+        return pc.divide(micros.cast(pa.float64()), 1e6)
+    except pa.ArrowInvalid:  # centuries: more microseconds than a double counts
+        return pa.array([None if m is None else m / 10**6 for m in micros.to_pylist()], pa.float64())
 
 
 def repeat_scalar(value: object, count: int, type_: pa.DataType) -> pa.Array:
@@ -120,6 +131,7 @@ def resources(array: pa.MapArray, documents: np.ndarray) -> dict[str, pa.Array]:
     """The columns of ``resourcesDuration``: CPU, memory, GPU, and the whole map with integer seconds."""
     count = len(array)
     rows, keys, texts = explode_map(array)
+    suspect_repeats(rows, keys, documents[rows])
     used = integers(texts, pa.int64(), documents[rows])
     if used.null_count:
         suspect(used.is_null(), documents[rows])

@@ -110,6 +110,7 @@ def _lookup(array: pa.MapArray) -> Callable[[str], pa.Array]:
 def _cron_owner(owners: pa.ListArray) -> pa.Array:
     """The name of the first owner that is a CronWorkflow."""
     rows, structs = explode(owners)
+    vectors.suspect(structs.is_null(), rows)
     fields = members(structs)
     cron = vectors.truth(pc.equal(fields["kind"], "CronWorkflow"))
     rows, found = rows[cron], fields["name"].filter(pa.array(cron))

@@ -1,0 +1,1 @@
+"""How fast and how small, against other ways to do the same: ``python -m bench``; see ``docs/benchmarks.md``."""
