@@ -37,6 +37,7 @@ class Bench:
     rounds: int
     say: Callable[[str], None]
     _stack: ExitStack = field(default_factory=ExitStack)
+    _lake: Path | None = None
 
     def __enter__(self) -> Bench:
         return self
@@ -50,13 +51,18 @@ class Bench:
         self.say("filling the archive")
         return self._stack.enter_context(self.open_archive())
 
-    @cached_property
+    @property
     def lake(self) -> Path:
-        """A lake of the whole archive on the local disk."""
-        self.say("exporting a lake to work on")
-        lake = self.folder("lake")
-        self.export(self.archive, lake)
-        return lake
+        """A lake of the whole archive on the local disk: the last one that was kept, else one made now."""
+        if self._lake is None:
+            self.say("exporting a lake to work on")
+            self._lake = self.fresh("lake")
+            self.export(self.archive, self._lake)
+        return self._lake
+
+    def keep(self, lake: Path) -> None:
+        """Let the parts that follow work on this lake: they need not export once more."""
+        self._lake = lake
 
     @cached_property
     def environment(self) -> dict[str, str]:
@@ -66,10 +72,12 @@ class Bench:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
         return {**kept, "KUBECTL_ARGO_ARCHIVE_CONFIG": str(empty)}
 
-    def folder(self, name: str) -> Path:
-        """A new folder's path: whatever was there is removed."""
+    def fresh(self, name: str) -> Path:
+        """The path of a file or folder below ``work`` that is not there (any more)."""
         path = self.work / name
-        shutil.rmtree(path, ignore_errors=True)
+        if path.is_dir():
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
         return path
 
     def export(self, archive: Archive, lake: Path | str, environment: dict[str, str] | None = None) -> Run:

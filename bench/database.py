@@ -46,11 +46,13 @@ class Archive:
         uri: with the password; never for a command line.
         seed: of the generated workflows.
         server: process id of the server, None if it is not ours.
+        may_copy: whether copies may be made on its server.
     """
 
     uri: str = field(repr=False)
     seed: int
     server: int | None
+    may_copy: bool = True
 
     @property
     def public_uri(self) -> str:
@@ -92,12 +94,16 @@ class Archive:
 
     def relation_bytes(self) -> dict[str, int]:
         """Size of each table with its indexes and long values."""
-        return {name: int(self.ask("select pg_total_relation_size(%s::regclass)", [name])[0][0]) for name in (TABLE, LABELS)}
+        return {
+            name: int(self.ask("select pg_total_relation_size(%s::regclass)", [name])[0][0]) for name in (TABLE, LABELS)
+        }
 
     def blocks(self) -> Blocks:
         """What the server has touched so far; all sessions must have ended, as they report at their end."""
         with psycopg.connect(self.uri, autocommit=True) as connection:
-            others = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+            others = (
+                "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+            )
             deadline = time.monotonic() + _QUIET_S
             while (connection.execute(others.encode()).fetchone() or (0,))[0] and time.monotonic() < deadline:
                 time.sleep(0.02)
@@ -115,8 +121,10 @@ class Archive:
         """A copy that may be changed, dropped at the end.
 
         Raises:
-            BenchError: the server does not let us make one, for example because somebody uses the archive.
+            BenchError: we may not, or the server does not let us, for example because somebody uses the archive.
         """
+        if not self.may_copy:
+            raise BenchError("it needs a copy of the archive on its server: --may-copy")
         name = f"argo_bench_{secrets.token_hex(4)}"
         parts = urlsplit(self.uri)
         source = parts.path.lstrip("/")
@@ -143,7 +151,8 @@ class Archive:
         """Archive workflows again as Argo does after a retry: other content under the same uid."""
         with psycopg.connect(self.uri) as connection, connection.cursor() as cursor:
             cursor.execute(
-                f"select clustername, instanceid, workflow::text from {TABLE} order by md5(uid || %s) limit %s".encode(),
+                f"select clustername, instanceid, workflow::text from {TABLE} "
+                "order by md5(uid || %s) limit %s".encode(),
                 [str(round_), count],
             )
             for cluster, instance, text in cursor.fetchall():
@@ -179,18 +188,19 @@ def generated(folder: Path, count: int, seed: int) -> Iterator[Archive]:
         yield archive
 
 
-def existing(uri: str, seed: int) -> Archive:
-    """An archive that is there already; it is only read.
+@contextmanager
+def existing(uri: str, seed: int, *, may_copy: bool) -> Iterator[Archive]:
+    """An archive that is there already; it is only read, and copied only if that is allowed.
 
     Raises:
         BenchError: it cannot be reached, or is none.
     """
-    archive = Archive(uri, seed, None)
+    archive = Archive(uri, seed, None, may_copy)
     try:
         archive.ask(f"select 1 from {TABLE} limit 1")
     except psycopg.Error as error:
         raise BenchError(f"no archive there: {str(error).strip()}") from error
-    return archive
+    yield archive
 
 
 def fill(archive: Archive, count: int, *options: str) -> None:
@@ -213,7 +223,9 @@ def with_password(uri: str) -> str:
     password = os.environ.get("PGPASSWORD")
     if not password or not parts.username:
         return uri
-    return parts._replace(netloc=f"{parts.username}:{quote(password, safe='')}@{parts.netloc.rpartition('@')[2]}").geturl()
+    return parts._replace(
+        netloc=f"{parts.username}:{quote(password, safe='')}@{parts.netloc.rpartition('@')[2]}"
+    ).geturl()
 
 
 def _complete(archive: Archive, count: int) -> bool:

@@ -99,12 +99,31 @@ def timed(work: Callable[[], object]) -> Run:
     return Run(time.perf_counter() - began, time.process_time() - before)
 
 
-def interleave(ways: Mapping[str, Callable[[], Run]], rounds: int) -> dict[str, list[Run]]:
-    """Run all ways in turn, A B C A B C …, so that whatever disturbs the machine disturbs all of them."""
+def interleave(
+    ways: Mapping[str, Callable[[], Run]], rounds: int, failures: dict[str, str] | None = None
+) -> dict[str, list[Run]]:
+    """Run all ways in turn, A B C A B C …, so that whatever disturbs the machine disturbs all of them.
+
+    Args:
+        ways: what to run.
+        rounds: how often.
+        failures: names of ways that may fail, with "" at first; those that do are left out and say here why.
+
+    Raises:
+        BenchError: another way failed.
+    """
     runs: dict[str, list[Run]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
-            runs[name].append(way())
+            if name not in runs:
+                continue
+            try:
+                runs[name].append(way())
+            except BenchError as error:
+                if failures is None or name not in failures:
+                    raise
+                failures[name] = str(error)
+                del runs[name]
     return runs
 
 

@@ -30,12 +30,14 @@ class Peer:
         does: what it does with the rows.
         module: what must be installed for it.
         work: does it, given URI and output file; returns the number of rows.
+        writes: whether there is an output.
     """
 
     title: str
     does: str
     module: str
     work: Callable[[str, Path], int]
+    writes: bool = False
 
     @property
     def installed(self) -> bool:
@@ -45,7 +47,7 @@ class Peer:
 
 def adbc(uri: str, out: Path) -> int:
     """ADBC: Arrow batches, dropped one after the other."""
-    from adbc_driver_postgresql import dbapi
+    from adbc_driver_postgresql import dbapi  # type: ignore[import-untyped]
 
     with dbapi.connect(uri) as connection, connection.cursor() as cursor:
         cursor.execute(f"select {COLUMNS} from {TABLE}")
@@ -53,7 +55,7 @@ def adbc(uri: str, out: Path) -> int:
 
 
 def connectorx(uri: str, out: Path) -> int:
-    """ConnectorX: Arrow batches, dropped one after the other; one stream, as its partitions need a number to split by."""
+    """ConnectorX: Arrow batches, dropped one after the other; one stream, for partitions need a number to split by."""
     import connectorx as cx
 
     from bench.database import with_password
@@ -165,8 +167,8 @@ def _schemas() -> dict[str, Any]:
 PEERS = {
     "adbc": Peer("ADBC → Arrow", "read only", "adbc_driver_postgresql", adbc),
     "connectorx": Peer("ConnectorX → Arrow", "read only", "connectorx", connectorx),
-    "duckdb": Peer("DuckDB postgres extension", "rows as they are → 1 Parquet file", EXTENSION, duckdb_copy),
-    "naive": Peer("naive psycopg + json + pyarrow", "3 tables → Parquet", "psycopg", naive),
+    "duckdb": Peer("DuckDB postgres extension", "rows as they are → 1 Parquet file", EXTENSION, duckdb_copy, True),
+    "naive": Peer("naive psycopg + json + pyarrow", "3 tables → Parquet", "psycopg", naive, True),
 }
 
 if __name__ == "__main__":

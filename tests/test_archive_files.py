@@ -176,7 +176,7 @@ def test_the_samples_come_back_letter_by_letter(tmp_path: Path, samples: dict[st
     with FilesArchive([str(tmp_path)]).snapshot() as snapshot:
         found = documents(snapshot.rows(None, batch_bytes=1 << 20))
     written = {sample.json.strip().replace(NUL_MARKER, NUL_ESCAPE).encode() for sample in samples.values()}
-    assert len(found) > 100
+    assert len(found) > len(samples) / 2  # some are the same workflow at two moments
     assert set(found.values()) <= written
 
 
@@ -319,6 +319,15 @@ def test_of_the_same_uid_the_newest_counts(tmp_path: Path) -> None:
         found = documents(snapshot.rows(keys, batch_bytes=1000))
     assert uids(keys) == {"a", "b", "c"}
     assert {json.loads(text)["spec"]["note"] for text in found.values()} == {"newest"}
+
+
+def test_a_broken_document_neither_replaces_a_sound_one_nor_vanishes(tmp_path: Path) -> None:
+    cuts = [GOOD[0][:-5], GOOD[0][:-9]]
+    with archive_of(tmp_path, cuts[0], GOOD[0], cuts[1], GOOD[1], cuts[1]).snapshot() as snapshot:
+        found = documents(snapshot.rows(None, batch_bytes=1000))
+        assert set(found) == uids(snapshot.keys())
+    assert found["a"] == GOOD[0]
+    assert set(found.values()) == {*GOOD, *cuts}
 
 
 def test_the_revision_is_the_content(tmp_path: Path) -> None:

@@ -193,7 +193,7 @@ ALLOWED = [
     ("select name.upper().lower() from workflows", 2),
     ("select w, n.node_id from workflows w left join nodes n using (cluster, uid, version)", 2),
     ("select * from workflows w, lateral (select w.phase as p)", 2),
-    ("select * from workflows w natural join workflow_versions v", 2),
+    ("select * from workflows w natural join workflow_versions v", 0),  # NULLs are never equal
     ("pivot workflows on phase using count(*)", 2),
     ("pivot workflows on phase in ('Failed', 'Succeeded') using count(*) group by namespace", 1),
     ("from (pivot workflows on phase, namespace using count(*) group by cluster)", 1),
@@ -242,8 +242,7 @@ def places(tmp_path: Path) -> dict[str, str]:
 def session(places: dict[str, str]) -> Iterator[Session]:
     """A session over the lake that ``places`` made."""
     lake = TinyLake(Path(places["folder"]))
-    for name in ("workflows", "nodes"):
-        lake.snapshot.tables[name] = type("Files", (), {"urls": [str(p) for p in sorted((Path(places["folder"]) / name).rglob("*.parquet"))]})()
+    lake.find_files("workflows", "nodes")
     with open_session(lake.snapshot) as opened:
         yield opened
 
@@ -308,13 +307,13 @@ def test_the_engine_itself_is_locked(sql: str, session: Session, places: dict[st
 
 
 def test_nothing_of_python_is_a_table(session: Session) -> None:
-    table = [1, 2, 3]
-    with pytest.raises(QueryError, match="there is no table table"):
-        run(session, 'select * from "table"')
-    assert table
+    hidden = [{"a": 1}]
+    with pytest.raises(QueryError, match="there is no table hidden"):
+        run(session, "select * from hidden")
+    assert hidden
     assert session._engine is not None
     with pytest.raises(duckdb.CatalogException):
-        session._engine.con.execute("select * from table")if False else session._engine.con.execute("select * from places")
+        session._engine.con.execute("select * from hidden")
 
 
 def test_files_of_other_tables_stay_closed(session: Session, places: dict[str, str]) -> None:

@@ -21,6 +21,9 @@ Key = tuple[str | None, ...]
 NUL_MARKER = b"ARGO_POSTGRES_NULL_REPLACEMENT"
 """What Argo writes to Postgres for the JSON escape of NUL."""
 
+_MAX_ROWS = 10_000
+"""Ends a batch of tiny documents, whose keys would outweigh them."""
+
 _NUL_ESCAPE = b"\\u0000"
 
 
@@ -38,7 +41,7 @@ class PlainBatches:
     def add(self, key: Key, document: bytes | memoryview) -> Iterator[pa.RecordBatch]:
         """Take one row; yields the batches that it completes."""
         size = len(document)
-        if self._keys and len(self._data) + size > self._batch_bytes:
+        if self._keys and (len(self._data) + size > self._batch_bytes or len(self._keys) == _MAX_ROWS):
             yield from self.finish()
         if size > self._batch_bytes:
             # a batch of its own, never copied

@@ -6,8 +6,8 @@ json``) or a row of Argo's table (``psql -Atc "select row_to_json(w) from argo_a
 same by ``\\copy``, whose doubled backslashes are undone).
 
 Of several documents with the same cluster and uid the one with the greatest ``metadata.resourceVersion``
-counts, then the one that finished last, then the last one. A document that is broken, or has no uid, gets
-one made from its content, so that it reaches flattening and is reported there.
+counts, then the one that finished last, then the last one. A document that has no uid, or is broken and has
+another one's, gets a uid made from its content, so that it reaches flattening and is reported there.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ _SCHEMA = pa.schema(
         *KEY_SCHEMA,
         pa.field("resource_version", pa.int64()),
         pa.field("finished_at", pa.string()),
+        pa.field("broken", pa.bool_()),
         pa.field("selected", pa.bool_()),
         pa.field("form", pa.int8()),
         pa.field("file", pa.int32()),
@@ -36,6 +37,8 @@ _SCHEMA = pa.schema(
     ]
 )
 _FORM = _SCHEMA.get_field_index("form")
+_UID = _SCHEMA.get_field_index("uid")
+_UNKNOWN = "file:"
 
 
 def build_index(files: Sequence[SourceFile], selector: Selector) -> pa.Table:
@@ -101,14 +104,15 @@ class _FileIndex:
         key = (
             printable(facts.cluster or _DEFAULT_CLUSTER),
             printable(facts.instance_id or ""),
-            printable(facts.uid or f"file:{revision}"),
+            printable(facts.uid or _UNKNOWN + revision),
             *(printable(text) if text else nothing for text in (facts.namespace, facts.name, facts.phase)),
             revision,
         )
         finished_at = printable(facts.finished_at or "")
         selected = self._selector.matches(facts.labels)
         place = (self._number, found.offset, len(found.data))
-        self._rows.append((*key, facts.resource_version, finished_at, selected, int(seen.form), *place))
+        order = (facts.resource_version, finished_at)
+        self._rows.append((*key, *order, seen.broken, selected, int(seen.form), *place))
         if len(self._rows) == _ROWS_PER_BATCH:
             self._flush()
 
@@ -116,7 +120,7 @@ class _FileIndex:
         """An empty document that tells of the rest of a damaged file: quarantine reports it."""
         name = f"{self._file.label}: the compressed data is damaged"
         identity = Found(stream.position, b"", None)
-        uid = f"file:{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:_HASH_CHARS]}"
+        uid = _UNKNOWN + hashlib.sha256(name.encode(errors="replace")).hexdigest()[:_HASH_CHARS]
         self._add(Seen(Facts(uid=uid, name=name), broken=True), identity)
 
     def _flush(self) -> None:
@@ -129,11 +133,22 @@ class _FileIndex:
 
 def _newest(index: pa.Table) -> pa.Table:
     """Of several documents with the same key the one that counts; see ``files``."""
-    keys = [(name, "ascending") for name in ("cluster", "uid", "resource_version", "finished_at")]
-    order = pc.sort_indices(index, sort_keys=keys)
-    cluster, uid = (index[name].take(order).combine_chunks() for name in ("cluster", "uid"))
     if len(index) < 2:
         return index
+    older, newest = _ranked(index)
+    # a broken document must not vanish behind a sound one: it becomes one whose uid is unknown
+    broken = older.filter(older["broken"])
+    uids = pc.binary_join_element_wise(_UNKNOWN, broken["revision"], "")
+    broken = broken.set_column(_UID, _SCHEMA.field(_UID), uids)
+    return _ranked(pa.concat_tables([newest, broken]))[1]
+
+
+def _ranked(index: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """The documents that are outdone by another one with the same key, and the others."""
+    keys = [(name, "ascending") for name in ("cluster", "uid")]
+    rank = [("broken", "descending"), ("resource_version", "ascending"), ("finished_at", "ascending")]
+    order = pc.sort_indices(index, sort_keys=[*keys, *rank])
+    cluster, uid = (index[name].take(order).combine_chunks() for name, _ in keys)
     repeated = pc.and_(pc.equal(cluster[:-1], cluster[1:]), pc.equal(uid[:-1], uid[1:]))
-    last = pa.concat_arrays([pc.invert(repeated), pa.array([True])])
-    return index.take(order.filter(last))
+    outdone = pa.concat_arrays([repeated, pa.array([False])])
+    return index.take(order.filter(outdone)), index.take(order.filter(pc.invert(outdone)))

@@ -56,7 +56,8 @@ def template_from_json(value: Mapping[str, Any]) -> Template:
 def _add(containers: list[Container], values: Any, role: str, name: str | None) -> None:
     for value in values if isinstance(values, list) else ():
         if isinstance(value, Mapping) and isinstance(value.get("image"), str) and value["image"]:
-            containers.append(Container(name or value.get("name") or "", role, value["image"]))
+            own = value.get("name")
+            containers.append(Container(name or (own if isinstance(own, str) else ""), role, value["image"]))
 
 
 def _inline(value: Mapping[str, Any]) -> dict[str, Template]:
@@ -64,7 +65,8 @@ def _inline(value: Mapping[str, Any]) -> dict[str, Template]:
     found: dict[str, Template] = {}
     groups = value.get("steps")
     dag = value.get("dag")
-    tasks: list[Any] = list(dag.get("tasks") or ()) if isinstance(dag, Mapping) else []
+    of_dag = dag.get("tasks") if isinstance(dag, Mapping) else None
+    tasks: list[Any] = list(of_dag) if isinstance(of_dag, list) else []
     for group in groups if isinstance(groups, list) else ():
         tasks.extend(group if isinstance(group, list) else [group])
     for task in tasks:

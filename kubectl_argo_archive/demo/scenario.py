@@ -86,7 +86,9 @@ def run(uri: str, lake: Lake) -> Iterator[Step]:
 
 def _live_on(uri: str) -> tuple[int, int]:
     """Retry some failed workflows and let the oldest ones expire, as the controller would."""
-    failed = "select workflow::text from argo_archived_workflows where phase = 'Failed' order by finishedat desc limit %s"
+    failed = (
+        "select workflow::text from argo_archived_workflows where phase = 'Failed' order by finishedat desc limit %s"
+    )
     oldest = "select uid from argo_archived_workflows where phase = 'Succeeded' order by finishedat limit %s"
     with psycopg.connect(uri) as connection, connection.cursor() as cursor:
         texts = [text for (text,) in cursor.execute(failed, [RETRIED]).fetchall()]

@@ -97,7 +97,7 @@ def train(write: Script) -> Shape:
         "prepare", "pod", write.container(lines=25), 120, LARGE, ("date", "source"), ("target",), sources=(code,),
         products=(("features", None),),
     )  # fmt: skip
-    body = write.container(image=BY_PARAMETER, lines=60, gpu=1)
+    body = write.container(image=BY_PARAMETER if write.unusual else None, lines=60, gpu=1)
     body["sidecars"] = [write.extra("metrics", "prom/pushgateway:v1.9.0"), write.extra("tensorboard", "tensorflow/tb")]
     body["initContainers"] = [write.extra("warm-cache", "alpine"), write.extra("drivers", "nvcr.io/cuda:12.4-base")]
     fit = Template(
@@ -129,23 +129,33 @@ def ci(write: Script) -> Shape:
         "build", "pod", {"containerSet": {"containers": containers, "retryStrategy": {"retries": "2"}}}, 180, LARGE,
         ("revision", "mode"), products=(("image", None),), containers=members,
     )  # fmt: skip
+    tested_with = BY_WORKFLOW if write.unusual else None
     test = Template(
-        "test", "pod", write.container(image=BY_WORKFLOW, lines=25), 75, SMALL, ("source", "config"), ("passed",),
+        "test", "pod", write.container(image=tested_with, lines=25), 75, SMALL, ("source", "config"), ("passed",),
         products=(("junit", None),), retries=2,
     )  # fmt: skip
-    lint = Template("", "pod", write.container(image="ghcr.io/company/lint:0.5", lines=6), 20, SMALL, ("revision",))
+    lint = Template(
+        "" if write.unusual else "lint",
+        "pod",
+        write.container(image="ghcr.io/company/lint:0.5", lines=6),
+        20,
+        SMALL,
+        ("revision",),
+    )
     deploy = Template("deploy", "pod", write.container(lines=30), 60, SMALL, ("mode", "revision", "note"), ("version",))
     main = _dag(
         "main",
         Task("plan", "checkout"),
-        Task("lint", None, after=("plan",), inline=lint),
+        Task("lint", None, after=("plan",), inline=lint) if write.unusual else Task("lint", "lint", after=("plan",)),
         Task("build", "build", after=("plan",)),
         Task("test", "test", after=("build",), fan=True),
         Task("deploy", "deploy", after=("test", "lint"), chance=0.7),
     )
     clean_up = _steps("tidy", (Task("tell", "tell"),), (Task("delete-volumes", "delete"),), inputs=())
     delete = Template("delete", "pod", write.container(lines=4), 8, SMALL)
-    return Shape((main, checkout, build, test, deploy, clean_up, delete, _http("tell")), on_exit="tidy", hook="tell")
+    named = () if write.unusual else (lint,)
+    templates = (main, checkout, *named, build, test, deploy, clean_up, delete, _http("tell"))
+    return Shape(templates, on_exit="tidy", hook="tell")
 
 
 def batch(write: Script) -> Shape:

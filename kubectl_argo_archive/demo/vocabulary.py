@@ -71,12 +71,17 @@ _ENVIRONMENT = (
 
 
 class Script:
-    """Writes the texts of one pipeline: scripts, container bodies, images."""
+    """Writes the texts of one pipeline: scripts, container bodies, images.
+
+    Attributes:
+        unusual: whether its author likes the rarer features: inline templates, images by parameter.
+    """
 
     def __init__(self, rng: Random, dataset: str, team: str) -> None:
         self.rng = rng
         self.dataset = dataset
         self.team = team
+        self.unusual = rng.random() < 0.4
 
     def lines(self, count: int) -> str:
         """A script of so many lines, about this pipeline's tables."""

@@ -6,6 +6,7 @@ interpreter's lock. Batches are bounded in bytes and few are in flight, so memor
 
 from __future__ import annotations
 
+import gc
 import json
 import resource
 import secrets
@@ -192,6 +193,7 @@ class _Run:
         )
         flattener = Flattener(self.export_id, since=self.selection.since, until=self.selection.until)
         pending: deque[Future[None]] = deque()
+        gc.freeze()  # what is alive now stays so: the collector need not look at it again and again
         try:
             with ThreadPoolExecutor(1, "flatten") as flattening, ThreadPoolExecutor(1, "write") as writing:
                 for batch in self.source.rows(None if whole else keys, batch_bytes=self.batch_bytes):
@@ -207,6 +209,7 @@ class _Run:
             for future in pending:
                 future.cancel()
             flattener.close()
+            gc.unfreeze()
         r = self.result
         r.vanished = wanted - r.new - r.changed - r.quarantined - r.skipped
 

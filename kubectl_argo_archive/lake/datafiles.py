@@ -21,10 +21,10 @@ from kubectl_argo_archive.lake.delta import MONTH, AddedFile, stats_json
 from kubectl_argo_archive.storage.filesystem import Storage
 from kubectl_argo_archive.tables.schema import TableSpec
 
-ROW_GROUP_BYTES = 16 << 20
+ROW_GROUP_BYTES = 8 << 20
 ROW_GROUP_ROWS = 122_880
 FILE_BYTES = 192 << 20
-BUFFER_BYTES = 96 << 20
+BUFFER_BYTES = 32 << 20
 OPEN_FILES = 24
 COMPRESSION_LEVEL = 3
 BLOOM_FPP = 0.02

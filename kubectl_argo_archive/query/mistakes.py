@@ -168,6 +168,4 @@ def _with_place(message: str, sql: str, at: int | None) -> str:
 def _syntax_hint(sql: str) -> str | None:
     if re.search(r"[\u2018\u2019\u201c\u201d]", sql):
         return "the SQL holds typographic quotes; text stands in 'straight' quotes"
-    if "`" in sql:
-        return 'names stand in "double quotes", not in `backticks`'
     return None

@@ -87,16 +87,10 @@ class ArgumentReader:
         kind = pc.if_else(fields["s3"].is_valid(), "s3", pa.scalar(None, TEXT))
         bucket, key, location = s3["bucket"], s3["key"], pa.nulls(len(structs), TEXT)
         others = [name for name in names.ARTIFACT_KINDS[1:] if fields[name].null_count < len(structs)]
-        for other in others:
-            mine = np.flatnonzero(vectors.truth(pc.and_(kind.is_null(), fields[other].is_valid())))
-            texts = fields[other].take(pa.array(mine))
-            _suspect_escapes(texts, documents[mine])
-            parts = self.location_parts(texts)
-            chosen = {"kind": pa.repeat(pa.scalar(other), len(mine)), "location": texts}
-            for column, member in (("bucket", names.ARTIFACT_BUCKET), ("key", names.ARTIFACT_KEY)):
-                chosen[column] = parts[member[other]] if other in member else pa.nulls(len(mine), TEXT)
+        if others:
+            rows, found = self._other_kinds(fields, others, kind, documents)
             kind, bucket, key, location = (
-                pc.coalesce(old, vectors.scatter(len(structs), mine, chosen[column]))
+                pc.coalesce(old, vectors.scatter(len(structs), rows, found[column]))
                 for column, old in (("kind", kind), ("bucket", bucket), ("key", key), ("location", location))
             )
         return {
@@ -112,6 +106,31 @@ class ArgumentReader:
             "optional": vectors.flags(fields["optional"]),
             "deleted": vectors.flags(fields["deleted"]),
         }
+
+    def _other_kinds(
+        self, fields: dict[str, pa.Array], others: list[str], kind: pa.Array, documents: np.ndarray
+    ) -> tuple[np.ndarray, dict[str, pa.Array]]:
+        """Rows whose location is not s3, and what it says; all kinds are read in one go."""
+        free = vectors.truth(kind.is_null())
+        rows_of, texts_of = {}, {}
+        for other in others:
+            mine = np.flatnonzero(free & vectors.truth(fields[other].is_valid()))
+            free[mine] = False
+            rows_of[other], texts_of[other] = mine, fields[other].take(pa.array(mine))
+        rows, texts = np.concatenate(list(rows_of.values())), pa.concat_arrays(list(texts_of.values()))
+        _suspect_escapes(texts, documents[rows])
+        parts = self.location_parts(texts)
+        found: dict[str, list[pa.Array]] = {"kind": [], "bucket": [], "key": []}
+        start = 0
+        for other, mine in rows_of.items():
+            found["kind"].append(pa.repeat(pa.scalar(other), len(mine)))
+            for column, member in (("bucket", names.ARTIFACT_BUCKET), ("key", names.ARTIFACT_KEY)):
+                known = other in member
+                found[column].append(
+                    parts[member[other]].slice(start, len(mine)) if known else pa.nulls(len(mine), TEXT)
+                )
+            start += len(mine)
+        return rows, {"location": texts} | {column: pa.concat_arrays(pieces) for column, pieces in found.items()}
 
 
 def inputs_of(inputs: pa.StructArray, part: Part) -> Callable[[int], dict[str, str | None]]:
@@ -151,7 +170,7 @@ def _values(texts: pa.Array, documents: np.ndarray) -> tuple[pa.StringArray, pa.
 def _suspect_escapes(texts: pa.StringArray, documents: np.ndarray) -> None:
     """JSON writers differ in how they spell control characters and slashes: the exact path has one way."""
     if texts.null_count < len(texts):
-        vectors.suspect(pc.match_substring_regex(texts, r"\\[u/]|[0-9][.eE]|[0-9]{16}"), documents)
+        vectors.suspect(pc.match_substring_regex(texts, r"\\[u/]|[0-9][.eE]|-0|[0-9]{16}"), documents)
 
 
 def _first_filled(first: pa.StringArray, second: pa.StringArray) -> pa.StringArray:

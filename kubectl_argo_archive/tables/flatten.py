@@ -194,7 +194,6 @@ class Flattener:
         vectors.suspect(condition_columns["type"].is_null(), conditions)
         vectors.suspect(pc.match_substring_regex(condition_columns["status"], r"^[\[{]"), conditions)
         labels, label_names, label_values = explode_map(metadata["labels"])
-        vectors.suspect_repeats(labels, label_names, labels)
         parts: dict[str, list[Part]] = {
             "images": [images.add_images()],
             "workflows": [(everyone, workflow_columns(document, nodes, arguments))],

@@ -159,10 +159,10 @@ def _by_document(
 ) -> list[dict[str, Template]]:
     """Templates by document and name (or by the given key); the first of a name wins."""
     found: list[dict[str, Template]] = [{} for _ in range(count)]
-    vectors.suspect(templates.is_null(), owner)
+    fields = members(templates)
+    vectors.suspect(fields["name"].is_null(), owner)  # what is no object has no name either
     if keys is not None:
         vectors.suspect_repeats(owner, keys, owner)
-    fields = members(templates)
     plain = pc.and_(
         pc.and_(members(fields["containerSet"])["containers"].is_null(), fields["initContainers"].is_null()),
         fields["sidecars"].is_null(),

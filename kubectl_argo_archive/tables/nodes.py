@@ -134,10 +134,9 @@ def _find(ids: pa.StringArray, documents: np.ndarray, wanted: pa.StringArray, wa
     Ids are unique within a document only; across a batch they mostly are, which saves building longer keys.
     """
     if len(pc.unique(ids)) != len(ids):
+        vectors.suspect_repeats(documents, ids, documents)
         ids = _within(documents, ids)
         wanted = _within(wanted_in, wanted)
-        if len(pc.unique(ids)) != len(ids):
-            return np.full(len(wanted), -1, np.int64)  # a document repeats a key: the exact path decides
     found: np.ndarray = pc.fill_null(pc.index_in(wanted, value_set=ids), -1).to_numpy().astype(np.int64)
     if len(found):
         found[(found >= 0) & (documents[found] != wanted_in)] = -1

@@ -31,6 +31,7 @@ _WRONG_TYPE = (
     rf'|"(?:{_STRINGS})"\s*:\s*[^"n\s]'
     rf'|"(?:{_BOOLEANS})"\s*:\s*[^tfn\s]'
     r'|"status"\s*:\s*[^"{n\s]'
+    r'|"waiting"\s*:\s*[^"\[n\s]'
     rf'|"(?:labels|annotations)"\s*:\s*(?:[^{{n\s]|{{\s*(?:{_TEXT}\s*:\s*(?:{_TEXT}|null)\s*,\s*)*{_TEXT}\s*:\s*[^"n\s])'
 )
 _ODD_VALUE = r'"(?:value|default)"\s*:\s*[^"n\s]'

@@ -6,6 +6,7 @@ A cast that fails names the documents it failed for (:class:`Suspicious`), so th
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +17,10 @@ from kubectl_argo_archive.tables.parse import explode_map
 from kubectl_argo_archive.tables.schema import INT_MAP, TIME
 
 _GO_ZERO = pa.scalar(-62135596800000000, pa.int64()).cast(pa.timestamp("us")).cast(TIME)
+_LAST = pa.scalar(datetime.max.replace(tzinfo=UTC), TIME)
 _RFC3339 = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)$"
+_EXACT_SECONDS = 1 << 40
+"""Sums and multiples of up to so many seconds are exact as floating point numbers."""
 _USUAL_LENGTH = len("2026-11-23T16:00:00Z")
 
 
@@ -57,6 +61,7 @@ def times(texts: pa.StringArray, documents: np.ndarray) -> pa.TimestampArray:
     if pc.any(unusual).as_py():
         suspect(pc.and_(unusual, pc.invert(pc.match_substring_regex(texts, _RFC3339))), documents)
     found = _cast(texts, TIME, _RFC3339, documents)
+    suspect(pc.or_(pc.less(found, _GO_ZERO), pc.greater(found, _LAST)), documents)
     zero = pc.equal(found, _GO_ZERO)
     return pc.if_else(zero, pa.scalar(None, TIME), found) if pc.any(zero).as_py() else found
 
@@ -133,8 +138,7 @@ def resources(array: pa.MapArray, documents: np.ndarray) -> dict[str, pa.Array]:
     rows, keys, texts = explode_map(array)
     suspect_repeats(rows, keys, documents[rows])
     used = integers(texts, pa.int64(), documents[rows])
-    if used.null_count:
-        suspect(used.is_null(), documents[rows])
+    suspect(pc.or_kleene(used.is_null(), pc.greater(pc.abs(used), _EXACT_SECONDS)), documents[rows])
     present = array.is_valid()
 
     def one(name: str) -> pa.Array:

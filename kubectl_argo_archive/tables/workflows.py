@@ -99,6 +99,7 @@ def workflow_columns(
 def _lookup(array: pa.MapArray) -> Callable[[str], pa.Array]:
     """A function from a key to its value in each map."""
     owner, keys, values = explode_map(array)
+    vectors.suspect_repeats(owner, keys, owner)
 
     def find(name: str) -> pa.Array:
         mine = vectors.truth(pc.equal(keys, name))
@@ -110,8 +111,8 @@ def _lookup(array: pa.MapArray) -> Callable[[str], pa.Array]:
 def _cron_owner(owners: pa.ListArray) -> pa.Array:
     """The name of the first owner that is a CronWorkflow."""
     rows, structs = explode(owners)
-    vectors.suspect(structs.is_null(), rows)
     fields = members(structs)
+    vectors.suspect(fields["kind"].is_null(), rows)
     cron = vectors.truth(pc.equal(fields["kind"], "CronWorkflow"))
     rows, found = rows[cron], fields["name"].filter(pa.array(cron))
     _, first = np.unique(rows, return_index=True)
