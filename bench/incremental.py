@@ -11,7 +11,7 @@ from bench.measure import BenchError, best, median
 from bench.report import Table, megabytes, seconds, times
 
 _SIZES = ("json_bytes", "touched_table_bytes", "touched_json_bytes", "lake_bytes")
-_COUNTS = ("new", "changed", "deleted", "unchanged")
+_COUNTS = ("new", "changed", "deleted")
 
 
 def measure(bench: Bench) -> dict[str, Any]:
@@ -32,20 +32,23 @@ def _measure(bench: Bench, archive: Archive) -> dict[str, Any]:
     lake = bench.fresh("grown.lake")
     bench.say("incremental: the first export")
     first = bench.export(archive, lake)
-    changes: dict[str, Callable[[int], None]] = {
-        "nothing changed": lambda round_: None,
-        "1 % new": lambda round_: archive.append(rows + round_ * part, part),
-        "1 % archived again": lambda round_: archive.rearchive(part, round_),
-        "1 % deleted": lambda round_: archive.delete(part),
+    # what to do, and what the export must then find: new, changed, deleted
+    changes: dict[str, tuple[Callable[[int], None], tuple[int, int, int]]] = {
+        "nothing changed": (lambda round_: None, (0, 0, 0)),
+        "1 % new": (lambda round_: archive.append(rows + round_ * part, part), (part, 0, 0)),
+        "1 % archived again": (lambda round_: archive.rearchive(part, round_), (0, part, 0)),
+        "1 % deleted": (lambda round_: archive.delete(part), (0, 0, part)),
     }
     steps: dict[str, list[dict[str, Any]]] = {name: [] for name in changes}
     for round_ in range(bench.rounds):
-        for name, change in changes.items():
+        for name, (change, expected) in changes.items():
             change(round_)
             before = archive.blocks()
             done = bench.export(archive, lake)
             after = archive.blocks()
             result = result_of(done)
+            if (counts := tuple(result[count] for count in _COUNTS)) != expected:
+                raise BenchError(f"{name}: the export found {counts} new, changed, deleted; expected {expected}")
             steps[name].append({
                 **done.figures(),
                 **{count: result[count] for count in _COUNTS},
@@ -67,7 +70,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
     first = result["first"]["wall_s"]
     rows = []
     for name, runs in result["steps"].items():
-        counts = " / ".join(f"{runs[0][count]:,}" for count in ("new", "changed", "deleted"))
+        counts = " / ".join(f"{runs[0][count]:,}" for count in _COUNTS)
         sizes = [megabytes(median(runs, figure)) for figure in _SIZES]
         rows.append([name, counts, seconds(best(runs)), seconds(median(runs)), times(best(runs) / first), *sizes])
     note = (

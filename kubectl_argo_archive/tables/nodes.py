@@ -100,8 +100,8 @@ def _graph(columns: dict[str, pa.Array], children: pa.ListArray, documents: np.n
     parent, child_ids = explode(children)
     columns["children"] = vectors.lists(len(ids), parent, child_ids)
     child = _find(ids, documents, child_ids, documents[parent])
-    vectors.suspect(child < 0, documents[parent])  # a child that is no node: rare enough for the exact path
     order = np.argsort(child, kind="stable")
+    order = order[np.searchsorted(child[order], 0) :]  # a retry leaves children behind that are no nodes any more
     child, parent = child[order], parent[order]
     repeated = np.zeros(len(child), bool)
     repeated[1:] = (child[1:] == child[:-1]) & (parent[1:] == parent[:-1])

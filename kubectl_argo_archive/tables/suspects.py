@@ -32,7 +32,9 @@ _WRONG_TYPE = (
     rf'|"(?:{_BOOLEANS})"\s*:\s*[^tfn\s]'
     r'|"status"\s*:\s*[^"{n\s]'
     r'|"waiting"\s*:\s*[^"\[n\s]'
-    rf'|"(?:labels|annotations)"\s*:\s*(?:[^{{n\s]|{{\s*(?:{_TEXT}\s*:\s*(?:{_TEXT}|null)\s*,\s*)*{_TEXT}\s*:\s*[^"n\s])'
+    rf'|"children"\s*:\s*\[\s*(?:{_TEXT}\s*,\s*)*[^"\]n\s]'
+    # metrics have an array of that name, too; metadata without readable labels is found later
+    rf'|"(?:labels|annotations)"\s*:\s*(?:[^{{\[n\s]|{{\s*(?:{_TEXT}\s*:\s*(?:{_TEXT}|null)\s*,\s*)*{_TEXT}\s*:\s*[^"n\s])'
 )
 _ODD_VALUE = r'"(?:value|default)"\s*:\s*[^"n\s]'
 _ANY = f"{_WRONG_TYPE}|{_ODD_VALUE}"
