@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import gc
 import json
-import resource
 import secrets
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -24,6 +22,7 @@ import pyarrow as pa
 
 from kubectl_argo_archive.archive.workflow_archive import ArchiveInfo, ArchiveSnapshot, Selection, WorkflowArchive
 from kubectl_argo_archive.export.compare import identical
+from kubectl_argo_archive.export.memory import peak_memory
 from kubectl_argo_archive.export.plan import Known, Plan, make_plan, without
 from kubectl_argo_archive.export.result import ExportResult
 from kubectl_argo_archive.lake.lake import Lake, LakeWriter
@@ -31,7 +30,7 @@ from kubectl_argo_archive.tables.flatten import Flattened, Flattener
 from kubectl_argo_archive.tables.schema import BY_NAME, QUARANTINE, SOURCE_EVENTS
 
 BATCH_BYTES = 8 << 20
-IN_FLIGHT = 3
+IN_FLIGHT = 2
 
 Advance = Callable[[int, int], None]
 """Called with rows and bytes of JSON done since the last call."""
@@ -283,9 +282,3 @@ def _with_versions(batch: pa.RecordBatch, versions: dict[tuple[str, str], int]) 
         return batch.append_column("version", pa.array(np.ones(len(batch), np.int32)))
     keys = zip(batch.column("cluster").to_pylist(), batch.column("uid").to_pylist(), strict=True)
     return batch.append_column("version", pa.array([versions.get(key, 1) for key in keys], pa.int32()))
-
-
-def peak_memory() -> int:
-    """Largest resident size of this process so far, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -17,6 +17,7 @@ LISTS = "lake_lists"
 """Schema of small lists of our own; users' SQL cannot name it."""
 _NULL_MONTH = "__HIVE_DEFAULT_PARTITION__"
 _KEY = "cluster, uid, version"
+_AT = 'events."at"'
 _DELETED_AT = "source_deleted_at"
 
 
@@ -119,10 +120,10 @@ class _Maker:
         if self.needs_deletions and self.snapshot.table("source_events").urls:
             self._list(
                 "deleted",
-                f"SELECT {_KEY}, max(at) FILTER (kind = 'deleted') AS at FROM events "
-                f"WHERE kind IN ('deleted', 'restored') GROUP BY {_KEY} HAVING arg_max(kind, (at, kind)) = 'deleted'",
+                f"SELECT {_KEY}, max({_AT}) FILTER (kind = 'deleted') AS deleted_at FROM events WHERE kind IN "
+                f"('deleted', 'restored') GROUP BY {_KEY} HAVING arg_max(kind, ({_AT}, kind)) = 'deleted'",
             )
-            deleted_at, joins = "d.at", f"{joins} LEFT JOIN {LISTS}.deleted d USING ({_KEY})"
+            deleted_at, joins = "d.deleted_at", f"{joins} LEFT JOIN {LISTS}.deleted d USING ({_KEY})"
         return (
             f"SELECT {columns}, {is_latest} AS is_latest, {deleted_at} AS {_DELETED_AT}, w.{MONTH} "
             f"FROM ({scan}) w{anti}{joins}"

@@ -31,7 +31,7 @@ _CONFIG: Mapping[str, str | bool | int | float | list[str]] = {
 }
 _STORAGE_ERRORS = (duckdb.IOException, duckdb.HTTPException)
 _KEYS_LAST_S = 300.0
-_INTERRUPTED = ("INTERRUPT", "Interrupted", "Query interrupted")
+_INTERRUPTED = ("INTERRUPT Error", '"exception_type":"INTERRUPT"', "Query interrupted")
 
 
 class Engine:
@@ -146,7 +146,7 @@ class Engine:
             text = str(error)
             if isinstance(error, ArgoArchiveError):
                 raise
-            if isinstance(error, duckdb.InterruptException) or text.startswith(_INTERRUPTED):
+            if isinstance(error, duckdb.InterruptException) or any(word in text for word in _INTERRUPTED):
                 if self._timed_out:
                     raise self._too_long() from error
                 raise KeyboardInterrupt from error
@@ -193,7 +193,7 @@ class Engine:
         row = None
         with suppress(duckdb.Error):
             row = self.con.execute("SELECT current_setting('memory_limit')").fetchone()
-        if "max_temp_directory_size" in str(error) or "offload" in str(error).partition("\n")[0]:
+        if "max_temp_directory_size" in str(error) or "failed to offload" in str(error):
             return QueryError("no space left for intermediate results", "point TMPDIR to a larger disk")
         limit = f" of {row[0]}" if row else ""
         return QueryError(

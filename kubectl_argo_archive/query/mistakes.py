@@ -22,6 +22,8 @@ _SYNONYMS = {
     "json": "raw", "errors": "failures", "history": "workflow_versions", "crons": "cron_runs",
     "argo_archived_workflows": "workflows", "argo_archived_workflows_labels": "labels",
 }  # fmt: skip
+_OPEN_PIVOT = "PIVOT statements with pivot elements extracted"
+_PIVOT_HINT = "with parameters, list the values: PIVOT … ON column IN ('a', 'b')"
 _READ_ONLY_CTE = "A CTE needs a SELECT"
 _SHOWN_CANDIDATES = 6
 
@@ -37,7 +39,7 @@ def parser_mistake(sql: str, answer: Mapping[str, Any], start: int) -> QueryErro
     if message.startswith(_READ_ONLY_CTE):
         return QueryError("only SELECT is allowed inside WITH: queries only read", "the lake is never changed by SQL")
     at = start + int(answer["position"]) if "position" in answer else None
-    return QueryError(_with_place(_first_part(message), sql, at), _syntax_hint(sql))
+    return QueryError(_with_place(_first_part(message), sql, at), _syntax_hint(message, sql, at))
 
 
 def like_table(sql: str, at: int | None, name: str, known: Collection[str]) -> QueryError:
@@ -124,8 +126,8 @@ def _hint(kind: str, message: str, facts: Mapping[str, Any], columns: Mapping[st
         return f"cast the arguments, for example x::DOUBLE; it takes: {', '.join(found[:_SHOWN_CANDIDATES])}{more}"
     if kind == "Conversion":
         return "try_cast(x AS type) gives NULL instead of an error"
-    if "PIVOT statements with pivot elements extracted" in message:
-        return "with parameters, list the values: PIVOT … ON column IN ('a', 'b')"
+    if _OPEN_PIVOT in message:
+        return _PIVOT_HINT
     return None
 
 
@@ -165,7 +167,11 @@ def _with_place(message: str, sql: str, at: int | None) -> str:
     return f"{message}\n{pointed(sql, at)}"
 
 
-def _syntax_hint(sql: str) -> str | None:
+def _syntax_hint(message: str, sql: str, at: int | None) -> str | None:
+    if _OPEN_PIVOT in message:
+        return _PIVOT_HINT
+    if at is not None and re.search(r"\bat\s*$", sql.encode()[:at].decode("utf-8", "ignore"), re.IGNORECASE):
+        return 'AT is a word of SQL: write the column as "at", in double quotes'
     if re.search(r"[\u2018\u2019\u201c\u201d]", sql):
         return "the SQL holds typographic quotes; text stands in 'straight' quotes"
     return None

@@ -13,7 +13,7 @@ DATA_QUALITY = View(
     "data_quality",
     "One oddity in what Argo archived; the tables keep it as it is, so reports may want to leave such rows out.",
     (
-        column("check", "VARCHAR", "node_unfinished (Running or Pending in an ended workflow), node_without_end, "
+        column("problem", "VARCHAR", "node_unfinished (Running or Pending in an ended workflow), node_without_end, "
                "node_ends_before_start, child_missing, workflow_unfinished, workflow_without_end, "
                "workflow_ends_before_start, workflow_starts_before_creation, workflow_without_nodes.",
                "node_unfinished"),
@@ -22,7 +22,7 @@ DATA_QUALITY = View(
         column("detail", "VARCHAR", "What was found.", "Running"),
     ),
     f"""
-SELECT 'node_unfinished' AS "check", {_NODE}, n.phase AS detail
+SELECT 'node_unfinished' AS problem, {_NODE}, n.phase AS detail
 FROM nodes n JOIN workflows w {_SAME}
 WHERE w.phase IN {_ENDED} AND n.phase IN ('Running', 'Pending')
 UNION ALL
@@ -51,7 +51,7 @@ UNION ALL
 SELECT 'workflow_without_nodes', {_WORKFLOW}, coalesce(w.message, '') FROM workflows w
 WHERE coalesce(w.node_count, 0) = 0""",
     ("workflows", "nodes"),
-    'SELECT "check", count(*) AS found FROM data_quality GROUP BY ALL ORDER BY found DESC',
+    "SELECT problem, count(*) AS found FROM data_quality GROUP BY ALL ORDER BY found DESC",
 )  # fmt: skip
 
 VIEWS = (DATA_QUALITY,)

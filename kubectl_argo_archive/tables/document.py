@@ -76,13 +76,28 @@ def _check_strings_and_depth(value: Any, *, surrogates: bool) -> None:
 
 def compact(value: Any) -> str:
     """JSON text without spaces, members in the order of the document, numbers digit by digit."""
-    if isinstance(value, Number):
-        return str(value)
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{json.dumps(k, ensure_ascii=False)}:{compact(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(compact(item) for item in value) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    written: list[str] = []
+    left: list[Any] = [value]  # what comes next is last; no recursion, for values may be nested deeply
+    while left:
+        item = left.pop()
+        if isinstance(item, Number):
+            written.append(item)
+            continue
+        if isinstance(item, dict):
+            opening, closing = "{", "}"
+            parts = [(f"{json.dumps(key, ensure_ascii=False)}:", member) for key, member in item.items()]
+        elif isinstance(item, list):
+            opening, closing = "[", "]"
+            parts = [("", member) for member in item]
+        else:
+            written.append(json.dumps(item, ensure_ascii=False))
+            continue
+        written.append(opening)
+        left.append(Number(closing))  # already JSON
+        for position in range(len(parts) - 1, -1, -1):
+            before, member = parts[position]
+            left += (member, Number(("," if position else "") + before))
+    return "".join(written)
 
 
 def value_text(value: Any) -> str | None:

@@ -33,6 +33,10 @@ FEW = 2
 """So few documents are not worth a vectorised pass of their own."""
 
 
+_UNFORESEEN = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, pa.ArrowException)
+"""What code raises that meets a document which nobody imagined; it must not end an export."""
+
+
 @dataclass(slots=True)
 class _Documents:
     """Some documents: their keys (with ``version`` and ``json_bytes``), their text, and the text parsed."""
@@ -125,6 +129,9 @@ class Flattener:
             except vectors.Suspicious as suspicious:
                 left[np.flatnonzero(left)[suspicious.documents]] = False
                 continue
+            except _UNFORESEEN:  # some document of these: the exact path finds out which
+                left[:] = False
+                break
             if batch is not None:
                 result.batches.append(batch)
             break
@@ -215,7 +222,7 @@ class Flattener:
         for row in chosen.tolist():
             data = rows.column("json")[row].as_py()
             try:
-                document = flatten_document(data)
+                document = _flattened(data)
             except Malformed as reason:
                 malformed.append({**_key(rows, row), "reason": str(reason), "json": data.decode("utf-8", "replace"),
                                   "json_bytes": len(data), "export_id": self._export_id})  # fmt: skip
@@ -241,6 +248,14 @@ class Flattener:
             )
         if malformed:
             result.quarantined = pa.Table.from_pylist(malformed, QUARANTINE.schema).cast(physical_schema(QUARANTINE))
+
+
+def _flattened(data: bytes) -> dict[str, list[dict[str, Any]]]:
+    """See :func:`flatten_document`; whatever goes wrong, it is the document's fault."""
+    try:
+        return flatten_document(data)
+    except _UNFORESEEN as error:
+        raise Malformed(f"cannot be flattened: {type(error).__name__}: {error}"[:500]) from error
 
 
 def _as_text(json: pa.LargeBinaryArray, left: np.ndarray) -> pa.LargeStringArray:

@@ -14,6 +14,7 @@ from kubectl_argo_archive.argo.images import fill_image, split_image
 from kubectl_argo_archive.argo.templates import NodeTemplate, Template, Templates, template_from_json
 from kubectl_argo_archive.tables import vectors
 from kubectl_argo_archive.tables.arguments import Part
+from kubectl_argo_archive.tables.document import Malformed
 from kubectl_argo_archive.tables.nodes import NodeBatch
 from kubectl_argo_archive.tables.parse import explode, explode_map, members
 from kubectl_argo_archive.tables.schema import SMALL, TEXT
@@ -112,7 +113,10 @@ class TemplateImages:
         codes = codes.copy()
         for code in nameless:
             document = used[code][0]
-            find = self._inline(document)
+            try:
+                find = self._inline(document)
+            except (Malformed, ValueError) as error:  # JSON to DuckDB, but not to Python
+                raise vectors.Suspicious(np.array([document])) from error
             for position in np.flatnonzero(codes == code).tolist():
                 codes[position] = len(used)
                 used.append((document, find(self._batch.ids[int(rows[position])].as_py())))

@@ -68,9 +68,11 @@ def export(
     """
     from kubectl_argo_archive.archive.workflow_archive import Selection
     from kubectl_argo_archive.connect import open_lake, open_source
+    from kubectl_argo_archive.export.memory import use_lean_allocator
     from kubectl_argo_archive.export.pipeline import Watcher
     from kubectl_argo_archive.export.pipeline import export as run
 
+    use_lean_allocator()
     with progress("export", quiet=quiet) as shown:
         result = run(
             open_source(source),

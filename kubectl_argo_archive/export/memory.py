@@ -1,0 +1,23 @@
+"""The memory of a process that exports."""
+
+from __future__ import annotations
+
+import resource
+import sys
+
+import pyarrow as pa
+
+
+def use_lean_allocator() -> None:
+    """Let Arrow allocate with jemalloc where its wheel has it: less memory kept, less time than the default.
+
+    Process wide, so for the command line to call, before the first allocation.
+    """
+    if "jemalloc" in pa.supported_memory_backends():
+        pa.set_memory_pool(pa.jemalloc_memory_pool())
+
+
+def peak_memory() -> int:
+    """Largest resident size of this process so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
