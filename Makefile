@@ -49,6 +49,7 @@ bench: $(VENV)/.dev $(VENV)/.bench
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m kubectl_argo_archive.cli.reference > docs/cli.md
+	$(BIN)/python -m kubectl_argo_archive.cli.commands.tables > docs/tables.md
 
 constraints:
 	@rm -rf $(VENV)-pins

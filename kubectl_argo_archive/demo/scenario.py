@@ -30,8 +30,8 @@ QUESTIONS = (
     ),
     (
         "What did retries cost?",
-        "select template_name, count(*) as retried, sum(failed_attempts) as failed_attempts,\n"
-        "       round(sum(wasted_s) / 3600, 1) as wasted_hours, avg(succeeded::int) as saved_share\n"
+        "select template_name, count(*) as retry_nodes, sum(failed_attempts) as failed_attempts,\n"
+        "       round(sum(wasted_s) / 3600, 1) as wasted_hours, round(avg(succeeded::int), 3) as saved_share\n"
         "from retries group by all order by wasted_hours desc nulls last, template_name limit 5",
     ),
     (
