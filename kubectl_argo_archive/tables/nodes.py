@@ -176,18 +176,19 @@ def _logs_say_v2(fields: dict[str, pa.Array], documents: np.ndarray, rows: np.nd
     position = np.full(len(documents), -1, np.int64)
     position[rows] = np.arange(len(rows))
     owner, artifacts = explode(members(fields["outputs"])["artifacts"])
-    wanted = np.flatnonzero((position[owner] >= 0) & unknown[documents[owner]])
-    artifact = artifacts.take(pa.array(wanted))
-    parts = members(artifact)
-    for node, name, key in zip(
-        owner[wanted].tolist(),
-        parts["name"].to_pylist(),
-        members(parts["s3"])["key"].to_pylist(),
+    logs = vectors.truth(pc.ends_with(members(artifacts)["name"], "-logs"))
+    wanted = np.flatnonzero(logs & (position[owner] >= 0) & unknown[documents[owner]])
+    nodes = owner[wanted]
+    keys = members(members(artifacts.take(pa.array(wanted)))["s3"])["key"]
+    vectors.suspect(keys.is_null(), documents[nodes])  # another store: the exact path knows its key
+    pods = pa.array(position[nodes])
+    for node, key, old, new in zip(
+        nodes.tolist(),
+        keys.to_pylist(),
+        version_1.take(pods).to_pylist(),
+        version_2.take(pods).to_pylist(),
         strict=True,
     ):
-        if key is None:
-            raise vectors.Suspicious(documents[node : node + 1])  # another store: the exact path knows its key
-        pod = version_2[int(position[node])].as_py()
-        if (name or "").endswith("-logs") and f"/{pod}/" in key and pod != version_1[int(position[node])].as_py():
+        if new != old and f"/{new}/" in key:
             found[documents[node]] = True
     return found
