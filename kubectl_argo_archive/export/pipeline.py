@@ -122,6 +122,7 @@ class _Run:
         self.result = result
         self.events: list[dict[str, Any]] = []
         self.superseded = 0
+        self.newly_quarantined = 0
 
     def run(self, plan: Plan, started: datetime) -> None:
         """Do what the plan says, then publish."""
@@ -150,7 +151,7 @@ class _Run:
     def _nothing_happened(self) -> bool:
         r = self.result
         first = self.writer.before is None
-        return not (first or r.new or r.changed or r.quarantined or self.events)
+        return not (first or r.new or r.changed or self.newly_quarantined or self.events)
 
     def _identical(self, plan: Plan) -> set[tuple[str, str]]:
         if not len(plan.changed) or self.writer.before is None:
@@ -222,7 +223,9 @@ class _Run:
                     for name, table in tables.items():
                         self.writer.files.append(BY_NAME[name], month, table)
             if flattened.quarantined is not None:
-                self.writer.files.append(QUARANTINE, None, _not_yet_known(flattened.quarantined, known))
+                fresh = _not_yet_known(flattened.quarantined, known)
+                self.newly_quarantined += len(fresh)
+                self.writer.files.append(QUARANTINE, None, fresh)
         for flat in flattened.batches:
             self._count_batch(flat.tables["workflows"], known)
         self.result.quarantined += len(flattened.quarantined) if flattened.quarantined is not None else 0

@@ -11,6 +11,7 @@ import io
 import math
 import time
 from collections import OrderedDict
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -205,11 +206,8 @@ class _OpenFile:
         """Close without keeping; the storage may or may not hold a part of it."""
         if self._target is None:
             return
-        discard = getattr(self._target, "discard", None)
-        if discard is not None:
-            discard()
-        else:
-            self._target.close()
+        with suppress(OSError):  # a full disk cannot take what is still buffered, and need not
+            getattr(self._target, "discard", self._target.close)()
         _delete(self._storage, self._storage.path(self._spec.name, self._path))
 
 

@@ -57,8 +57,17 @@ class DeltaTables:
     def __init__(self, root: str, options: Mapping[str, str]) -> None:
         self._root = root
         self._options = dict(options)
+        self._newest: dict[str, Any] = {}
 
-    def _open(self, name: str, version: int | None = None) -> Any:
+    def _open(self, name: str) -> Any:
+        """A table at its newest version; the log is read once, then only what came since."""
+        if name in self._newest:
+            self._newest[name].update_incremental()
+        else:
+            self._newest[name] = self._at(name, None)
+        return self._newest[name]
+
+    def _at(self, name: str, version: int | None) -> Any:
         from deltalake import DeltaTable
 
         return DeltaTable(f"{self._root}/{name}", version=version, storage_options=self._options)
@@ -133,7 +142,7 @@ class DeltaTables:
 
     def files(self, name: str, version: int) -> list[dict[str, Any]]:
         """The live data files of one version: path, size, rows, month."""
-        actions = pa.table(self._open(name, version).get_add_actions(flatten=True))
+        actions = pa.table(self._at(name, version).get_add_actions(flatten=True))
         wanted = {"path": "path", "size_bytes": "size", "num_records": "rows", f"partition.{MONTH}": "month"}
         present = {old: new for old, new in wanted.items() if old in actions.column_names}
         files: list[dict[str, Any]] = actions.select(list(present)).rename_columns(list(present.values())).to_pylist()

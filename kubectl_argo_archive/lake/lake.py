@@ -10,14 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
 from kubectl_argo_archive import __version__
-from kubectl_argo_archive.errors import LakeError
+from kubectl_argo_archive.errors import ArgoArchiveError, LakeError
 from kubectl_argo_archive.lake.datafiles import DataFiles
 from kubectl_argo_archive.lake.delta import AddedFile, DeltaTables
 from kubectl_argo_archive.lake.lock import WriterLock
@@ -114,14 +114,15 @@ class Lake:
         with WriterLock(self.storage, export_id) as lock:
             writer = LakeWriter(self.storage, self._tables, lock, export_id)
             with self.storage.errors():
-                newest = writer.prepare(self)
+                writer.prepare(self)
             try:
                 yield writer
-            finally:
-                if not writer.published:
-                    with self.storage.errors():
-                        writer.files.abandon()
-                        writer.roll_back(newest)
+            except BaseException:
+                with suppress(ArgoArchiveError):  # what went wrong first is what the user should read
+                    writer.undo(self)
+                raise
+            if not writer.published:
+                writer.undo(self)
 
     def ledger(self) -> dict[str, Any] | None:
         """The newest publish, or None."""
@@ -143,22 +144,33 @@ class LakeWriter:
         self._tables = tables
         self._export_id = export_id
         self.files = DataFiles(storage, export_id)
+        self._ledger_file = DataFiles(storage, f"{export_id}-ledger")
         self.before: Snapshot | None = None
         self.published = False
 
-    def prepare(self, lake: Lake) -> dict[str, Any] | None:
+    def prepare(self, lake: Lake) -> None:
         """Create missing tables, undo what a dead writer left, and look at the newest publish."""
         newest = lake.ledger()
         for spec in TABLES:
             if newest is None or spec.name not in newest["table_versions"]:
                 self._tables.create(spec)
-        self.roll_back(newest)
-        if self._lock.predecessor:
-            self._delete_files_of(self._lock.predecessor)
+        self._roll_back(newest)
+        dead = self._lock.predecessor
+        if dead and not (newest and newest["export_id"] == dead):  # it may have died after its publish
+            self._delete_files_of(dead)
         self.before = lake._as_snapshot(newest) if newest else None
-        return newest
 
-    def roll_back(self, newest: dict[str, Any] | None) -> None:
+    def undo(self, lake: Lake) -> None:
+        """Leave the lake as it was, unless the publish went through and only its answer was lost."""
+        with self._storage.errors():
+            newest = lake.ledger()
+            if newest and newest["export_id"] == self._export_id:
+                return
+            self._roll_back(newest)
+            self.files.abandon()
+            self._ledger_file.abandon()
+
+    def _roll_back(self, newest: dict[str, Any] | None) -> None:
         """Undo commits that no ledger row names."""
         versions = newest["table_versions"] if newest else {}
         for spec in TABLES:
@@ -186,6 +198,8 @@ class LakeWriter:
         with self._storage.errors():
             added = self.files.finish()
             self._lock.check()
+            # opened anew: hours may have passed, and the keys of the storage with them
+            self._tables = DeltaTables(self._storage.url(), self._storage.delta_options())
             versions = dict(self.before.versions) if self.before else {}
             stamp = {"export_id": self._export_id}
             for spec in TABLES:
@@ -212,14 +226,13 @@ class LakeWriter:
         return row
 
     def _publish_ledger(self, row: dict[str, Any]) -> None:
-        own = DataFiles(self._storage, self._export_id + "-ledger")
         as_maps = {k: list(v.items()) if isinstance(v, dict) else v for k, v in row.items()}
-        own.append(EXPORTS, None, pa.Table.from_pylist([as_maps], BY_NAME[EXPORTS.name].schema))
+        self._ledger_file.append(EXPORTS, None, pa.Table.from_pylist([as_maps], BY_NAME[EXPORTS.name].schema))
         self._tables.add_missing_columns(EXPORTS)
         self._lock.check()
         published = {k: row[k] for k in ("export_id", "seq", "table_versions", "total_versions", "superseded_versions")}
         published["published_at"] = row["published_at"].isoformat()
-        self._tables.commit(EXPORTS, own.finish()[EXPORTS.name], {_LEDGER_KEY: json.dumps(published)})
+        self._tables.commit(EXPORTS, self._ledger_file.finish()[EXPORTS.name], {_LEDGER_KEY: json.dumps(published)})
 
 
 def _digest(files: list[AddedFile]) -> str:
