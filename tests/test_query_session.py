@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -376,10 +377,8 @@ def test_a_container_limits_memory(lake: TinyLake, monkeypatch: pytest.MonkeyPat
 
 
 def test_ctrl_c(lake: TinyLake) -> None:
-    import _thread
-
     with open_session(lake.snapshot) as session:
-        timer = threading.Timer(0.3, _thread.interrupt_main)
+        timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
         timer.start()
         with pytest.raises(KeyboardInterrupt):
             rows(session, "select count(*) from range(1000000) a, range(1000000) b")
