@@ -48,7 +48,14 @@ def test_no_time(text: str) -> None:
         (V2, None),
         ({**V2, "sys/fs/cgroup/kubepods/pod1/main/memory.max": "max\n"}, None),
         ({**V2, "sys/fs/cgroup/kubepods/pod1/main/memory.max": "1000000000\n"}, 10**9),
-        ({**V2, "sys/fs/cgroup/kubepods/pod1/main/memory.max": "max\n", "sys/fs/cgroup/kubepods/pod1/memory.max": "5\n"}, 5),
+        (
+            {
+                **V2,
+                "sys/fs/cgroup/kubepods/pod1/main/memory.max": "max\n",
+                "sys/fs/cgroup/kubepods/pod1/memory.max": "5\n",
+            },
+            5,
+        ),
         ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "123456789\n"}, 123456789),
         ({"proc/self/cgroup": "0::/../../x\n", "sys/fs/cgroup/x/memory.max": "7\n"}, 7),
         ({**V1, "sys/fs/cgroup/memory/docker/abc/memory.limit_in_bytes": "2000000\n"}, 2_000_000),

@@ -28,7 +28,9 @@ def lake(tmp_path: Path) -> TinyLake:
     lake.add("workflows", workflow("b", version=2), workflow("c"))
     lake.add("nodes", node("a", "a1"), node("b", "b1", "Failed"), month="2026-02")
     lake.add("nodes", node("b", "b1", version=2), node("b", "b2", version=2), node("c", "c1"))
-    lake.add("labels", {"uid": "b", "name": "team", "value": "x"}, {"uid": "b", "version": 2, "name": "team", "value": "y"})
+    lake.add(
+        "labels", {"uid": "b", "name": "team", "value": "x"}, {"uid": "b", "version": 2, "name": "team", "value": "y"}
+    )
     lake.add("source_events", {"uid": "b", "kind": "superseded", "at": "11:00"})
     return lake
 
@@ -75,7 +77,10 @@ def test_a_condition_on_the_month_skips_files(lake: TinyLake) -> None:
     for condition in ("month = '2026-02'", "month < '2026-03'", "month in ('2026-02', '2020-01')"):
         (plan,) = ask(lake, f"explain analyze select count(name) from node_versions where {condition}")
         assert "Scanning Files: 1/2" in plan[1]
-    assert ask(lake, "select month, count(*) from node_versions group by all order by all") == [("2026-02", 2), ("2026-03", 3)]
+    assert ask(lake, "select month, count(*) from node_versions group by all order by all") == [
+        ("2026-02", 2),
+        ("2026-03", 3),
+    ]
 
 
 def test_the_null_month(tmp_path: Path) -> None:
@@ -117,7 +122,9 @@ def test_every_table_has_both_names(lake: TinyLake, name: str, versions: str) ->
 
 def test_a_uid_of_another_cluster_is_another_workflow(tmp_path: Path) -> None:
     lake = TinyLake(tmp_path)
-    lake.add("workflows", workflow("a", cluster="one"), workflow("a", cluster="two"), workflow("a", cluster="two", version=2))
+    lake.add(
+        "workflows", workflow("a", cluster="one"), workflow("a", cluster="two"), workflow("a", cluster="two", version=2)
+    )
     lake.add("source_events", {"uid": "a", "cluster": "two", "kind": "superseded", "at": "11:00"})
     assert ask(lake, "select cluster, version from workflows order by all") == [("one", 1), ("two", 2)]
 
@@ -171,7 +178,9 @@ def test_listings_show_every_name_once(lake: TinyLake) -> None:
     assert ask(lake, "show tables") == [(name,) for name in sorted(relations())]
     listed = ask(lake, "select table_name, count(*) from information_schema.columns group by all")
     assert dict(listed) == {name: len(relation.columns) for name, relation in relations().items()}
-    assert ask(lake, "select count(*), (select count(*) from duckdb_views() where not internal) from workflows")[0][0] == 3
+    assert (
+        ask(lake, "select count(*), (select count(*) from duckdb_views() where not internal) from workflows")[0][0] == 3
+    )
 
 
 @pytest.mark.parametrize("name", relations())
@@ -181,7 +190,9 @@ def test_columns_need_no_quotes(name: str) -> None:
             if (name, column.name) == ("source_events", "at"):
                 continue
             con.execute(f'CREATE OR REPLACE TABLE t AS SELECT 1 AS "{column.name}"')
-            con.execute(f"SELECT {column.name}, max({column.name}) AS x FROM t WHERE {column.name} > 0 GROUP BY {column.name}")
+            con.execute(
+                f"SELECT {column.name}, max({column.name}) AS x FROM t WHERE {column.name} > 0 GROUP BY {column.name}"
+            )
 
 
 # --- sessions
@@ -274,7 +285,9 @@ def test_parameters_are_values_never_sql(lake: TinyLake) -> None:
 def test_parameters_that_are_missing(lake: TinyLake) -> None:
     assert "no value for $x" in mistake(lake, "select $x").message
     assert "no parameter $y" in mistake(lake, "select 1", y="1").message
-    assert "IN ('a', 'b')" in str(mistake(lake, "pivot (from nodes where phase = $x) on type using count(*)", x="1").hint)
+    assert "IN ('a', 'b')" in str(
+        mistake(lake, "pivot (from nodes where phase = $x) on type using count(*)", x="1").hint
+    )
 
 
 # --- mistakes
@@ -372,7 +385,9 @@ def test_a_container_limits_memory(lake: TinyLake, monkeypatch: pytest.MonkeyPat
     with open_session(lake.snapshot) as session:
         rows(session, "select 1")
         assert session._engine is not None
-        found = session._engine.con.execute("select current_setting('memory_limit'), current_setting('threads')").fetchone()
+        found = session._engine.con.execute(
+            "select current_setting('memory_limit'), current_setting('threads')"
+        ).fetchone()
     assert found == ("716.7 MiB", 1)
 
 

@@ -29,8 +29,8 @@ from kubectl_argo_archive.lake.lake import Lake, LakeWriter
 from kubectl_argo_archive.tables.flatten import Flattened, Flattener
 from kubectl_argo_archive.tables.schema import BY_NAME, QUARANTINE, SOURCE_EVENTS
 
-BATCH_BYTES = 8 << 20
-IN_FLIGHT = 2
+BATCH_BYTES = 6 << 20
+IN_FLIGHT = 3
 
 Advance = Callable[[int, int], None]
 """Called with rows and bytes of JSON done since the last call."""

@@ -120,6 +120,7 @@ class Engine:
         if self._timer is not None:
             self._timer.cancel()
         with suppress(duckdb.Error):
+            self.con.interrupt()
             self.con.close()
         self._clean()
 
@@ -149,6 +150,7 @@ class Engine:
             if isinstance(error, duckdb.InterruptException) or any(word in text for word in _INTERRUPTED):
                 if self._timed_out:
                     raise self._too_long() from error
+                self.con.interrupt()  # DuckDB only stopped waiting: its threads would go on, and closing wait for them
                 raise KeyboardInterrupt from error
             if text.startswith("Out of Memory Error"):
                 raise self._out_of_memory(error) from error

@@ -19,7 +19,7 @@ RETRIED = "left(n.name, length(n.name) - length(CAST(n.retry_attempt AS VARCHAR)
 _CLASSES = (
     # first match wins; \b and (?i) are RE2's
     ("OOMKilled", r"OOMKilled"),
-    ("Evicted", r"(?i)low on resource|evicted|ephemeral.storage|usage of EmptyDir"),
+    ("Evicted", r"(?i)low on resource|evicted|ephemeral[- ](local )?storage|usage of EmptyDir"),
     ("Preempted", r"(?i)preempt"),
     ("NodeShutdown", r"(?i)node shutdown|NodeLost|node is lost|node \S+ (is|was) (lost|gone|deleted)"),
     ("Stopped", r"(?i)^stopped with strategy|shutdown with strategy|^terminated$"),
@@ -72,7 +72,7 @@ def signature(message: str, workflow: str) -> str:
         (r"exit code (-?\d+)", r"exit_code_«\1»"),
         (uuid, "<uuid>"),
         (r"\b[0-9a-f]*(\d[a-f]|[a-f]\d)[0-9a-f]{6,}\b", "<hex>"),
-        (r"([^«\w]|^)-?\d+(\.\d+)*([^»\w]|\b)", r"\1<n>\3"),
+        (r"(^|[^«A-Za-z0-9-]|[^«]-)\d+(\.\d+)*", r"\1<n>"),
         (r"\d{4,}", "<n>"),
         (r"\s+", " "),
     ):

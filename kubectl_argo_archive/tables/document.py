@@ -45,7 +45,7 @@ def parse(data: bytes) -> dict[str, Any]:
     except RecursionError as error:
         raise Malformed(f"nested more than {MAX_DEPTH} levels deep") from error
     except json.JSONDecodeError as error:
-        raise Malformed(f"not JSON: {error.msg} at character {error.pos} of {len(text)}") from error
+        raise Malformed(f"not JSON: {error.msg.removesuffix(' at')} at character {error.pos} of {len(text)}") from error
     if not isinstance(value, dict):
         raise Malformed(f"not a workflow: the JSON is {_kind(value)}, not an object")
     _check_strings_and_depth(value, surrogates="\\ud" in text or "\\uD" in text)

@@ -25,7 +25,6 @@ _IMAGE_COLUMNS = dict.fromkeys(("template_name", "container", "role", "image", "
 
 
 _REFERENCE = ("name", "template", "clusterScope")
-_SEPARATOR = "\x1f"
 
 _Used = tuple[int, Template | None]
 """A document, and a template that its nodes ran."""
@@ -88,24 +87,28 @@ class TemplateImages:
 
     def _distinct(self, rows: np.ndarray) -> tuple[np.ndarray, list[_Used]]:
         """Number the distinct (document, way to name a template) of the nodes and resolve each once."""
-        fields, documents = self._batch.fields, self._batch.documents[rows]
+        fields, take = self._batch.fields, pa.array(rows)
         reference = members(fields["templateRef"])
         named = (fields["templateName"], fields["templateScope"], *(reference[name] for name in _REFERENCE))
-        parts = [pc.fill_null(array.take(pa.array(rows)), "") for array in named]
-        joined = pc.binary_join_element_wise(pa.array(documents).cast(TEXT), *parts, _SEPARATOR)
-        encoded = joined.dictionary_encode()
+        words = []
+        numbers = self._batch.documents[rows]
+        for array in named:
+            encoded = pc.fill_null(array.take(take), "").dictionary_encode()
+            words.append(encoded.dictionary.to_pylist())
+            numbers = numbers * len(words[-1]) + encoded.indices.to_numpy()
+        distinct, codes = np.unique(numbers, return_inverse=True)
         used: list[_Used] = []
         nameless: list[int] = []
-        for code, text in enumerate(encoded.dictionary.to_pylist()):
-            document, *words = text.split(_SEPARATOR)
-            if len(words) != len(named):
-                raise vectors.Suspicious(np.array([int(document)]))  # a name holds the separator
-            name, scope, ref_name, ref_template, clustered = words
+        for code, number in enumerate(distinct.tolist()):
+            texts = []
+            for known in reversed(words):
+                number, index = divmod(number, len(known))
+                texts.append(known[index])
+            clustered, ref_template, ref_name, scope, name = texts
             if not name and not ref_name:
                 nameless.append(code)
             node = NodeTemplate(name, scope, ref_name, ref_template, clustered == "true")
-            used.append((int(document), self._templates[int(document)].resolve(node)))
-        codes = encoded.indices.to_numpy()
+            used.append((number, self._templates[number].resolve(node)))
         return (self._with_inline(rows, codes, used, nameless), used) if nameless else (codes, used)
 
     def _with_inline(self, rows: np.ndarray, codes: np.ndarray, used: list[_Used], nameless: list[int]) -> np.ndarray:
