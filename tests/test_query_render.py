@@ -32,7 +32,7 @@ SELECT * FROM (VALUES
      'ab'::BLOB, INTERVAL '1 month 2 days 03:04:05'),
     (-20, 'comma, "quote" | pipe <b> \\ tab	end', 'nan'::DOUBLE, false, TIMESTAMPTZ '2026-03-01 02:00:00.123456Z', 0,
      -0.05, [], MAP {}, {'x': NULL, 'y': NULL}, '[1,\n 2]', '\\x00\\xFF'::BLOB, INTERVAL 0 DAY),
-    (NULL, '', 'infinity'::DOUBLE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+    (NULL, '', 'infinity'::DOUBLE, NULL::BOOLEAN, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
     (300, '日本語 und ä🙂', 1e300::DOUBLE, true, TIMESTAMPTZ '9999-12-31 23:59:59Z', -1, 999.99, ['"', '\n'], MAP {'': ''},
      {'x': 2, 'y': []}, 'null', ''::BLOB, INTERVAL '-1 second'),
     (4, e'two\nlines\tand \x1b[31mcolour', 0.1::DOUBLE, true, TIMESTAMPTZ '2026-01-01 00:00:00Z', 1, 0, ['x'], MAP {'k': NULL},

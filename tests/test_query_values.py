@@ -119,6 +119,7 @@ def test_in_company(session: Session, sql: str, value: Any) -> None:
     rows = read(session, f"SELECT if(i % 2 = 1, x, NULL), [x], now() FROM (SELECT i, {sql} AS x FROM range(4) t(i))")
     assert [row[0] for row in rows] == [None, value, None, value]
     assert [row[1] for row in rows] == [[value]] * 4
+    assert type(rows[1][0]) is type(value) or isinstance(rows[1][0], RawJson)
 
 
 def test_not_a_number(session: Session) -> None:

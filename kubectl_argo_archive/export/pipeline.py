@@ -29,7 +29,7 @@ from kubectl_argo_archive.lake.lake import Lake, LakeWriter
 from kubectl_argo_archive.tables.flatten import Flattened, Flattener
 from kubectl_argo_archive.tables.schema import BY_NAME, QUARANTINE, SOURCE_EVENTS
 
-BATCH_BYTES = 6 << 20
+BATCH_BYTES = 10 << 20
 IN_FLIGHT = 3
 
 Advance = Callable[[int, int], None]

@@ -117,7 +117,8 @@ def _bignum(data: bytes) -> int:
     return -int.from_bytes(bytes(byte ^ 0xFF for byte in data[3:]), "big")
 
 
-_DECODERS: dict[str, Callable[[bytes], Value]] = {
+_DECODERS: dict[str, Callable[[Any], Value]] = {
+    "arrow.bool8": bool,
     "hugeint": lambda data: int.from_bytes(data, "little", signed=True),
     "uhugeint": lambda data: int.from_bytes(data, "little"),
     "arrow.uuid": lambda data: str(UUID(bytes=data)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ NO_MONTH = "__HIVE_DEFAULT_PARTITION__"
 """The month of a workflow that never finished, as Hive and Delta spell a null partition."""
 
 
+@cache
 def physical_schema(spec: TableSpec) -> pa.Schema:
     """The Arrow schema in which a table travels to its file: repeated text as dictionaries."""
     repeated = _REPEATED - set(spec.unique)
