@@ -111,7 +111,9 @@ def places(value: Any, path: Path = ()) -> list[Path]:
     items = (
         [(i, v) for i, (_, v) in enumerate(value)]
         if isinstance(value, Members)
-        else list(enumerate(value)) if isinstance(value, list) else []
+        else list(enumerate(value))
+        if isinstance(value, list)
+        else []
     )
     for index, item in items:
         found.append((*path, index))

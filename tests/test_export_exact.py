@@ -83,18 +83,26 @@ def test_small_batches_give_the_same_rows(archive_db: ArchiveDb, tmp_path: Path,
     assert wrong_cells(tmp_path / "lake", from_database(uri), result.export_id) == {}
 
 
-def test_several_clusters_and_instances_keep_apart(archive_db: ArchiveDb, tmp_path: Path, workflows: list[ArchiveRow]) -> None:
+def test_several_clusters_and_instances_keep_apart(
+    archive_db: ArchiveDb, tmp_path: Path, workflows: list[ArchiveRow]
+) -> None:
     uri = archive_db(68, workflows[:10], cluster="east")
     load_archive(uri, workflows[:10], cluster="west", instance_id="blue")
     load_archive(uri, workflows[10:20], cluster="west", instance_id="green")
     result = export_to(tmp_path / "lake", uri)
     assert result.new == 30
     archived = from_database(uri)
-    assert {(row["cluster"], row["instance_id"]) for row in archived} == {("east", ""), ("west", "blue"), ("west", "green")}
+    assert {(row["cluster"], row["instance_id"]) for row in archived} == {
+        ("east", ""),
+        ("west", "blue"),
+        ("west", "green"),
+    }
     assert wrong_cells(tmp_path / "lake", archived, result.export_id) == {}
 
 
-def test_a_file_gives_what_the_database_gives(archive_db: ArchiveDb, tmp_path: Path, workflows: list[ArchiveRow]) -> None:
+def test_a_file_gives_what_the_database_gives(
+    archive_db: ArchiveDb, tmp_path: Path, workflows: list[ArchiveRow]
+) -> None:
     uri, dump = archive_db(56, workflows[:80]), tmp_path / "dump.ndjson"
     dump.write_text("".join(f"{row.json}\n" for row in workflows[:80]), encoding="utf-8")
     own = {"export_id", "source_revision", "json_bytes"}  # the marker of NUL is longer than NUL

@@ -20,7 +20,9 @@ from kubectl_argo_archive.demo.postgres import EmbeddedPostgres
 from kubectl_argo_archive.errors import ExitCode
 
 AS_TEXT = "alter table argo_archived_workflows alter workflow type text using workflow::text"
-STORABLE = {name: data.decode() for name, (data, reason) in NOT_JSON.items() if "UTF-8" not in reason and b"\0" not in data}
+STORABLE = {
+    name: data.decode() for name, (data, reason) in NOT_JSON.items() if "UTF-8" not in reason and b"\0" not in data
+}
 
 
 def archive(uri: str, texts: dict[str, str], template: ArchiveRow) -> None:
@@ -110,7 +112,11 @@ def test_broken_lines_of_a_file(
 ) -> None:
     dump, lake = tmp_path / "dump.ndjson", tmp_path / "lake"
     lines = [row.json.encode() for row in workflows[:10]]
-    lines[5:5] = [lines[0][:3000], b'{"metadata":{"uid":"no-utf8","name":"\xff"},"status":{}}', b'{"metadata":{"uid":"n"},"status":5}']
+    lines[5:5] = [
+        lines[0][:3000],
+        b'{"metadata":{"uid":"no-utf8","name":"\xff"},"status":{}}',
+        b'{"metadata":{"uid":"n"},"status":5}',
+    ]
     dump.write_bytes(b"\n".join(lines) + b"\n")
     assert command("export", "--source", dump, "--lake", lake, "-o", "json") == ExitCode.FOUND_PROBLEMS
     result = result_of(capsys.readouterr().out)
@@ -126,7 +132,9 @@ def _version(workflow: ArchiveRow, finished_at: str, **status: Any) -> str:
     return json.dumps(document)
 
 
-def test_a_workflow_that_breaks_and_is_mended(archive_db: ArchiveDb, tmp_path: Path, workflows: list[ArchiveRow]) -> None:
+def test_a_workflow_that_breaks_and_is_mended(
+    archive_db: ArchiveDb, tmp_path: Path, workflows: list[ArchiveRow]
+) -> None:
     uri, lake, template = archive_db(68), tmp_path / "lake", workflows[0]
 
     def exported(text: str) -> tuple[int, int, int, int]:

@@ -92,7 +92,9 @@ def test_what_is_no_document_is_kept_with_the_reason(flattener: Flattener, case:
     expected = {"cluster": "c", "uid": "u3", "version": 1, "instance_id": "i", "export_id": EXPORT_ID, **OWN_COLUMNS}
     expected |= {"json": data.decode(errors="replace"), "json_bytes": len(data), "source_revision": "r3"}
     assert row | {"reason": ""} == expected | {"reason": ""}
-    assert pa.compute.match_substring_regex(pa.array([row["reason"]]), f"^(?:{reason})").to_pylist() == [True], row["reason"]
+    assert pa.compute.match_substring_regex(pa.array([row["reason"]]), f"^(?:{reason})").to_pylist() == [True], row[
+        "reason"
+    ]
     good, _ = one_by_one(texts)
     found = tables_of(flattened)
     assert found["workflows"].num_rows == 6
@@ -162,7 +164,9 @@ def test_every_wrong_type_is_named(flattener: Flattener, path: str) -> None:
      "2026-03-01T00:60:00Z", "0000-01-01T00:00:00Z", "10000-01-01T00:00:00Z", "9999-12-31T23:59:59-01:00", "1772330400",
      "-001-01-01T00:00:00Z", "2026-03-01T02:00:00Z ", "２０２６-03-01T02:00:00Z", "2026-03-01T02:00:00+2:00"],
 )  # fmt: skip
-@pytest.mark.parametrize("path", ["status|startedAt", "status|finishedAt", "metadata|creationTimestamp", f"{_NODE}|finishedAt"])
+@pytest.mark.parametrize(
+    "path", ["status|startedAt", "status|finishedAt", "metadata|creationTimestamp", f"{_NODE}|finishedAt"]
+)
 def test_absurd_times_are_named(flattener: Flattener, path: str, text: str) -> None:
     reasons = reasons_of(flattener.flatten(batch([with_value(path, text), *GOOD])))
     (reason,) = reasons.values()
@@ -185,7 +189,9 @@ def test_times_at_the_edge_are_times(flattener: Flattener, text: str, month: str
     assert differences(tables_of(flattened)["workflows"], expected["workflows"]) == []
 
 
-@pytest.mark.parametrize("number", ["9223372036854775808", "-9223372036854775809", "1.5", "1e3", "1e400", "1" + "0" * 5000])
+@pytest.mark.parametrize(
+    "number", ["9223372036854775808", "-9223372036854775809", "1.5", "1e3", "1e400", "1" + "0" * 5000]
+)
 def test_numbers_that_no_column_holds_are_named(flattener: Flattener, number: str) -> None:
     text = MIXED.replace('"estimatedDuration": 90', f'"estimatedDuration": {number}')
     (reason,) = reasons_of(flattener.flatten(batch([text.encode(), *GOOD]))).values()

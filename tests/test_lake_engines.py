@@ -25,7 +25,6 @@ from kubectl_argo_archive.demo.argo_schema import ArchiveRow, archive_workflow, 
 from kubectl_argo_archive.storage.filesystem import Storage
 from kubectl_argo_archive.tables.schema import BY_NAME, TABLES
 
-NULL_MONTH = "__HIVE_DEFAULT_PARTITION__"
 SUMS = {
     "workflows": ("json_bytes", "node_count", "duration_s", "version"),
     "nodes": ("duration_s", "cpu_s", "memory_mib_s", "exit_code"),
@@ -149,7 +148,11 @@ def test_columns_have_the_types_that_are_promised(lake: Path) -> None:
 
 
 def test_the_month_of_the_finish_is_the_partition(lake: Path) -> None:
-    workflows = DeltaTable(str(lake / "workflows")).to_pyarrow_dataset().to_table(columns=["uid", "version", "finished_at", "month"])
+    workflows = (
+        DeltaTable(str(lake / "workflows"))
+        .to_pyarrow_dataset()
+        .to_table(columns=["uid", "version", "finished_at", "month"])
+    )
     finished = {}
     for row in workflows.to_pylist():
         assert row["month"] == (f"{row['finished_at']:%Y-%m}" if row["finished_at"] else None)
@@ -159,9 +162,13 @@ def test_the_month_of_the_finish_is_the_partition(lake: Path) -> None:
     for spec in TABLES:
         table = DeltaTable(str(lake / spec.name))
         assert table.metadata().partition_columns == (["month"] if spec.by_month else [])
-        for row in table.to_pyarrow_dataset().to_table(columns=["uid", "version", "month"]).to_pylist() if spec.by_month else ():
+        for row in (
+            table.to_pyarrow_dataset().to_table(columns=["uid", "version", "month"]).to_pylist()
+            if spec.by_month
+            else ()
+        ):
             assert row["month"] == finished[row["uid"], row["version"]]
-    march = DeltaTable(str(lake / "nodes")).file_uris(partition_filters=[("month", "=", "2026-03")])
+    march = DeltaTable(str(lake / "nodes")).file_uris(file_pruning_predicate="month = '2026-03'")
     assert march
     assert all("/month=2026-03/" in uri for uri in march)
 
@@ -198,7 +205,9 @@ def test_statistics_skip_files(lake: Path) -> None:
     table = DeltaTable(str(lake / "nodes")).to_pyarrow_dataset()
     everything = list(table.get_fragments())
     middle = datetime(2026, 4, 1, tzinfo=UTC)
-    late, early = (list(table.get_fragments(c)) for c in (pc.field("started_at") >= middle, pc.field("started_at") < middle))
+    late, early = (
+        list(table.get_fragments(c)) for c in (pc.field("started_at") >= middle, pc.field("started_at") < middle)
+    )
     assert 0 < len(late) < len(everything)
     assert 0 < len(early) < len(everything)
     assert list(table.get_fragments(pc.field("uid") == "~")) == []
@@ -216,7 +225,9 @@ def test_files_are_compressed_and_have_bloom_filters(lake: Path) -> None:
                 filtered = {name for name, _, offset in columns if offset is not None}
                 assert filtered == set(spec.bloom), spec.name
                 for name in spec.bloom:
-                    value = next((v for v in pq.read_table(file, columns=[name])[name].to_pylist() if v is not None), None)
+                    value = next(
+                        (v for v in pq.read_table(file, columns=[name])[name].to_pylist() if v is not None), None
+                    )
                     probe = f"select bool_or(not bloom_filter_excludes) from parquet_bloom_probe('{file}', '{name}', ?)"
                     assert value is None or connection.execute(probe, [value]).fetchone() == (True,)
                     misses = [connection.execute(probe, [f"absent-{n}"]).fetchone() for n in range(40)]

@@ -17,7 +17,8 @@ V1 = {"proc/self/cgroup": "11:memory:/docker/abc\n10:cpu,cpuacct:/docker/abc\n1:
 @pytest.mark.parametrize(
     ("text", "count"),
     [("512MB", 512_000_000), ("512MiB", 512 << 20), ("2Gi", 2 << 30), ("2G", 2 * 10**9), ("1.5GiB", 3 << 29),
-     ("64m", 64_000_000), (" 100 mb ", 100_000_000), ("1TiB", 1 << 40), ("99999999", 99_999_999), ("64000kB", 64_000_000)],
+     ("64m", 64_000_000), (" 100 mb ", 100_000_000), ("1TiB", 1 << 40), ("99999999", 99_999_999),
+     ("64000kB", 64_000_000)],
 )  # fmt: skip
 def test_memory(text: str, count: int) -> None:
     assert parse_bytes(text) == count

@@ -27,17 +27,21 @@ from kubectl_argo_archive.query.values import RawJson
 GOLDEN = Path(__file__).parent / "golden"
 SQL = """
 SELECT * FROM (VALUES
-    (1, 'plain', 1.5::DOUBLE, true, TIMESTAMPTZ '2026-03-01 02:00:00Z', 170141183460469231731687303715884105727::HUGEINT,
+    (1, 'plain', 1.5::DOUBLE, true, TIMESTAMPTZ '2026-03-01 02:00:00Z',
+     170141183460469231731687303715884105727::HUGEINT,
      1.10::DECIMAL(5, 2), ['a', NULL], MAP {'team': 'risk'}, {'x': 1, 'y': [DATE '2026-03-01']}, '{"n": 1.10}'::JSON,
      'ab'::BLOB, INTERVAL '1 month 2 days 03:04:05'),
     (-20, 'comma, "quote" | pipe <b> \\ tab	end', 'nan'::DOUBLE, false, TIMESTAMPTZ '2026-03-01 02:00:00.123456Z', 0,
      -0.05, [], MAP {}, {'x': NULL, 'y': NULL}, '[1,\n 2]', '\\x00\\xFF'::BLOB, INTERVAL 0 DAY),
     (NULL, '', 'infinity'::DOUBLE, NULL::BOOLEAN, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-    (300, '日本語 und ä🙂', 1e300::DOUBLE, true, TIMESTAMPTZ '9999-12-31 23:59:59Z', -1, 999.99, ['"', '\n'], MAP {'': ''},
+    (300, '日本語 und ä🙂', 1e300::DOUBLE, true, TIMESTAMPTZ '9999-12-31 23:59:59Z', -1, 999.99, ['"', '\n'],
+     MAP {'': ''},
      {'x': 2, 'y': []}, 'null', ''::BLOB, INTERVAL '-1 second'),
-    (4, e'two\nlines\tand \x1b[31mcolour', 0.1::DOUBLE, true, TIMESTAMPTZ '2026-01-01 00:00:00Z', 1, 0, ['x'], MAP {'k': NULL},
+    (4, e'two\nlines\tand \x1b[31mcolour', 0.1::DOUBLE, true, TIMESTAMPTZ '2026-01-01 00:00:00Z', 1, 0, ['x'],
+     MAP {'k': NULL},
      {'x': 3, 'y': [NULL]}, '"text"', 'x'::BLOB, INTERVAL 90 MINUTE),
-    (5, 'yes', 12345678.0::DOUBLE, false, TIMESTAMPTZ '2026-01-01 00:00:00Z', 5, 5, ['null', '~', 'no', '1'], MAP {'a b': 'c: d'},
+    (5, 'yes', 12345678.0::DOUBLE, false, TIMESTAMPTZ '2026-01-01 00:00:00Z', 5, 5, ['null', '~', 'no', '1'],
+     MAP {'a b': 'c: d'},
      {'x': 4, 'y': [DATE '2026-01-02']}, '{}', 'y'::BLOB, INTERVAL 1 YEAR)
 ) t(number, "text", real, flag, at_, huge, money, list, map, struct, json, blob, span)
 """
@@ -221,7 +225,8 @@ def test_wide_characters_keep_columns_straight(session: Session) -> None:
 
 @pytest.mark.parametrize(
     ("hostile", "shown"),
-    [("a\x1b[2Jb", "a\\x1b[2Jb"), ("a\rb\nc\td", "a\\rb\\nc\\td"), ("a\u202eb", "a\\u202eb"), ("\x9b", "\\x9b"), ("é🙂", "é🙂")],
+    [("a\x1b[2Jb", "a\\x1b[2Jb"), ("a\rb\nc\td", "a\\rb\\nc\\td"), ("a\u202eb", "a\\u202eb"), ("\x9b", "\\x9b"),
+     ("é🙂", "é🙂")],
 )  # fmt: skip
 def test_nothing_archived_steers_the_terminal(hostile: str, shown: str) -> None:
     assert visible(hostile) == shown
@@ -239,7 +244,8 @@ def test_vertical_keeps_line_breaks(session: Session) -> None:
     ("value", "expected"),
     [
         (None, "null"), (True, "true"), (5, "5"), (0.1, "0.1"), (1e22, "1e+22"), (float("nan"), "null"),
-        (float("-inf"), "null"), (Decimal("1.50"), "1.50"), (Decimal("1E+3"), "1000"), ("é\"\n\u2028", '"é\\"\\n\u2028"'),
+        (float("-inf"), "null"), (Decimal("1.50"), "1.50"), (Decimal("1E+3"), "1000"),
+        ("é\"\n\u2028", '"é\\"\\n\u2028"'),
         (b"ab", '"YWI="'), ([1, [None]], "[1, [null]]"), ({"a": {"b": []}}, '{"a": {"b": []}}'),
         (RawJson('{"a": 1.10}'), '{"a": 1.10}'), (RawJson("[1,\n2]"), "[1, 2]"), (RawJson("NaN"), '"NaN"'),
         (RawJson("[1,]"), '"[1,]"'), (RawJson("[" * 99999), '"' + "[" * 99999 + '"'), ([RawJson("{}")], "[{}]"),
@@ -277,9 +283,14 @@ def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
 def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "out.csv"
     target.write_text("old")
-    with pytest.raises(QueryError), opened(str(target)) as sink:
-        sink.write(b"half")
-        raise QueryError("stop")
+
+    def fail() -> None:
+        with opened(str(target)) as sink:
+            sink.write(b"half")
+            raise QueryError("stop")
+
+    with pytest.raises(QueryError):
+        fail()
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from collections.abc import Callable
 from decimal import Decimal
 from json.encoder import encode_basestring
 from math import isfinite
@@ -15,39 +16,12 @@ from typing import Any
 
 def to_json(value: Any) -> str:
     """One line of JSON. Numbers keep all their digits; NaN and infinity, which JSON lacks, become null."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true" if value else "false"
-        case str():
-            return encode_basestring(value) if type(value) is str else _raw(value)
-        case int():
-            return str(value)
-        case float():
-            return repr(value) if isfinite(value) else "null"
-        case Decimal():
-            return format(value, "f")
-        case bytes():
-            return f'"{b64encode(value).decode()}"'
-        case list():
-            return f"[{', '.join(map(to_json, value))}]"
-        case dict():
-            return "{" + ", ".join(f"{encode_basestring(key)}: {to_json(item)}" for key, item in value.items()) + "}"
-    return encode_basestring(str(value))
+    return _JSON.get(type(value), _other)(value)
 
 
 def to_text(value: Any) -> str:
     """One cell: empty for NULL; lists, structs and maps as JSON, bytes as base64."""
-    if isinstance(value, str):
-        return str(value)
-    if value is None:
-        return ""
-    if isinstance(value, float) and not isfinite(value):
-        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
-    if isinstance(value, bytes):
-        return b64encode(value).decode()
-    return to_json(value)
+    return _TEXT.get(type(value), _other_text)(value)
 
 
 def unique_names(names: list[str]) -> list[str]:
@@ -77,3 +51,40 @@ def _raw(text: str) -> str:
 
 def _refuse(constant: str) -> None:
     raise ValueError(constant)
+
+
+def _other(value: Any) -> str:
+    return _raw(value) if isinstance(value, str) else encode_basestring(str(value))
+
+
+def _other_text(value: Any) -> str:
+    return str(value) if isinstance(value, str) else to_json(value)
+
+
+def _float_text(value: float) -> str:
+    if isfinite(value):
+        return repr(value)
+    return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+
+
+# a table by type: an answer may have millions of values, and a chain of conditions takes its time for each
+_JSON: dict[type, Callable[[Any], str]] = {
+    type(None): lambda _: "null",
+    bool: lambda value: "true" if value else "false",
+    str: encode_basestring,
+    int: str,
+    float: lambda value: repr(value) if isfinite(value) else "null",
+    Decimal: lambda value: format(value, "f"),
+    bytes: lambda value: f'"{b64encode(value).decode()}"',
+    list: lambda value: f"[{', '.join(map(to_json, value))}]",
+    dict: lambda value: (
+        "{" + ", ".join(f"{encode_basestring(key)}: {to_json(item)}" for key, item in value.items()) + "}"
+    ),
+}
+_TEXT: dict[type, Callable[[Any], str]] = {
+    type(None): lambda _: "",
+    str: str,
+    int: str,
+    float: _float_text,
+    bytes: lambda value: b64encode(value).decode(),
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
@@ -29,6 +30,7 @@ ENDINGS = {
 """What ``--out FILE`` means without ``-o``."""
 
 _CHUNK = 1 << 16
+_QUOTED = re.compile(r'[,"\r\n]').search
 
 
 @dataclass(slots=True)
@@ -89,8 +91,9 @@ def _write(sink: BinaryIO, lines: Iterator[str]) -> None:
 
 def _objects(result: ResultSet, limit: int | None) -> Iterator[str]:
     names = [encode_basestring(name) for name in unique_names([column.name for column in result.columns])]
+    form = "{" + ", ".join(f"{name.replace('%', '%%')}: %s" for name in names) + "}"
     for row in chain.from_iterable(result.rows(limit)):
-        yield "{" + ", ".join([f"{name}: {to_json(value)}" for name, value in zip(names, row, strict=True)]) + "}"
+        yield form % tuple(map(to_json, row))
 
 
 def _json(result: ResultSet, limit: int | None) -> Iterator[str]:
@@ -114,7 +117,7 @@ def _csv(result: ResultSet, limit: int | None) -> Iterator[str]:
 
 
 def _csv_cell(text: str) -> str:
-    if not text or any(character in text for character in ',"\r\n'):
+    if not text or _QUOTED(text):
         return '"' + text.replace('"', '""') + '"'
     return text
 

@@ -89,8 +89,8 @@ class DataFiles:
         return _OpenFile(self._storage, spec, month, f"{folder}part-{self._prefix}-{self._count:05}.zstd.parquet")
 
     def _finish(self, key: tuple[str, str | None]) -> None:
-        file = self._open.pop(key)
-        self.finished.setdefault(key[0], []).append(file.finish())
+        self.finished.setdefault(key[0], []).append(self._open[key].finish())
+        del self._open[key]
 
 
 def _delete(storage: Storage, path: str) -> None:
@@ -111,6 +111,8 @@ class _Hashed(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         view = memoryview(data).cast("B")
+        if self._target is None:
+            return len(view)
         self.sha256.update(view)
         self._target.write(view)
         self.size += len(view)
@@ -118,6 +120,10 @@ class _Hashed(io.RawIOBase):
 
     def tell(self) -> int:
         return self.size
+
+    def forget(self) -> None:
+        """Take no more: a Parquet writer writes its footer even when it is given up."""
+        self._target = None
 
 
 class _OpenFile:
@@ -204,10 +210,15 @@ class _OpenFile:
 
     def abandon(self) -> None:
         """Close without keeping; the storage may or may not hold a part of it."""
-        if self._target is None:
+        if self._target is None or self._hashed is None:
             return
+        self._hashed.forget()
         with suppress(OSError):  # a full disk cannot take what is still buffered, and need not
-            getattr(self._target, "discard", self._target.close)()
+            if self._storage.location.is_local:
+                self._target.close()
+            else:
+                self._target.discard()
+                self._target.closed = True  # or it would be uploaded when it is forgotten
         _delete(self._storage, self._storage.path(self._spec.name, self._path))
 
 

@@ -166,9 +166,9 @@ class LakeWriter:
             newest = lake.ledger()
             if newest and newest["export_id"] == self._export_id:
                 return
-            self._roll_back(newest)
-            self.files.abandon()
+            self.files.abandon()  # first: a full disk has no room for what follows
             self._ledger_file.abandon()
+            self._roll_back(newest)
 
     def _roll_back(self, newest: dict[str, Any] | None) -> None:
         """Undo commits that no ledger row names."""

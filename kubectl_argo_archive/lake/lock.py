@@ -6,11 +6,13 @@ happily commit both. Creating the file is atomic on a folder (``O_EXCL``) and on
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -75,8 +77,10 @@ class WriterLock:
                         f"on {holder.host}, process {holder.pid}",
                         f"wait for it; a dead writer's lock expires {LEASE_S:.0f} seconds after its last sign of life",
                     )
-                self.predecessor = holder.export_id if holder else None
-                self._storage.fs.rm_file(self._path)
+                if holder is not None:
+                    self.predecessor = holder.export_id
+                    with suppress(FileNotFoundError):  # somebody else has seen it, too
+                        self._storage.fs.rm_file(self._path)
                 if not self._create():
                     raise LakeError("another export took the lake at the same moment", "try again")
         self._renewer.start()
@@ -110,10 +114,18 @@ class WriterLock:
 
     def _create(self) -> bool:
         try:
-            with self._storage.fs.open(self._path, "xb") as file:
-                file.write(self._body())
+            file = self._storage.fs.open(self._path, "xb")
         except FileExistsError:
             return False
+        try:
+            with file:
+                file.write(self._body())
+        except OSError as error:
+            if error.errno == errno.EINVAL:  # how s3fs says that S3's If-None-Match did not hold
+                return False
+            with suppress(OSError):  # half a lock would keep everybody out
+                self._storage.fs.rm_file(self._path)
+            raise
         return True
 
     def _read(self) -> Holder | None:

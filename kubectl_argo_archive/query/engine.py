@@ -57,6 +57,7 @@ class Engine:
                 config={**_CONFIG, **self._resources(), "temp_directory": self._spill.name if self._spill else ""}
             )
             self.con.execute("SET TimeZone = 'UTC'")
+            self.con.execute("SET enable_progress_bar = false")  # it would write to standard output
             self.con.execute(f"SET arrow_lossless_conversion = {lossless}")
         except duckdb.Error as error:
             self._clean()

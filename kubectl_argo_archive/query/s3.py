@@ -19,6 +19,10 @@ _SETTINGS = {
     # files of a lake never change: ask for their size and footer once
     "enable_http_metadata_cache": "true",
     "http_retries": "4",
+    # the extension copies AWS' variables into settings, which could be read; the secret below is what counts
+    "s3_access_key_id": "",
+    "s3_secret_access_key": "",
+    "s3_session_token": "",
 }
 
 

@@ -116,7 +116,11 @@ class Session:
         if not engine.fresh or engine.lossless != lossless:
             engine = self._new_engine(lossless)
         engine.start_clock()
-        self._define(engine, statement, needs)
+        try:
+            self._define(engine, statement, needs)
+        except BaseException:
+            self.close()  # half made, it is of no further use
+            raise
         return engine, statement
 
     def _new_engine(self, lossless: bool) -> Engine:

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -135,6 +136,7 @@ def _timestamp(value: int, per_second: int, zone: str) -> str:
     return f"{_date(days)}T{_time(rest, per_second)}{zone}"
 
 
+@lru_cache(maxsize=4096)
 def _date(days: int) -> str:
     if abs(days) >= _INFINITE_DAYS:
         return "infinity" if days > 0 else "-infinity"

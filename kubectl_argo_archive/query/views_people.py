@@ -80,8 +80,9 @@ WITH runs AS (
 SELECT m.cluster, m.uid, m.version, m.namespace, m.name AS workflow, m.cron_workflow, m.scheduled_at, m.created_at,
     m.started_at, m.finished_at, (epoch_us(m.started_at) - epoch_us(m.scheduled_at)) / 1e6 AS delay_s, m.phase,
     m.duration_s, m.previous_at, m.interval_s, u.usual_interval_s,
-    CASE WHEN m.interval_s IS NOT NULL THEN CAST(greatest(round(m.interval_s / u.usual_interval_s) - 1, 0) AS BIGINT) END
-        AS missed_before, m.last_success_at
+    CASE WHEN m.interval_s IS NOT NULL
+        THEN CAST(greatest(round(m.interval_s / u.usual_interval_s) - 1, 0) AS BIGINT) END AS missed_before,
+    m.last_success_at
 FROM measured m LEFT JOIN usual u
     ON u.cluster = m.cluster AND u.namespace = m.namespace AND u.cron_workflow = m.cron_workflow""",
     ("workflows",),
