@@ -137,7 +137,7 @@ def seen(lake: str) -> Expected:
             file = location.storage.path(spec.name, path)
             table = pq.read_table(file, filesystem=location.storage.fs, partitioning=None)
             changing = (
-                {"export_id", "at", "source_revision", "started_at"}
+                {"export_id", "noticed_at", "source_revision", "started_at"}
                 if not spec.by_month
                 else {"export_id", "source_revision"}
             )

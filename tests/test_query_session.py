@@ -31,7 +31,7 @@ def lake(tmp_path: Path) -> TinyLake:
     lake.add(
         "labels", {"uid": "b", "name": "team", "value": "x"}, {"uid": "b", "version": 2, "name": "team", "value": "y"}
     )
-    lake.add("source_events", {"uid": "b", "kind": "superseded", "at": "11:00"})
+    lake.add("source_events", {"uid": "b", "kind": "superseded", "noticed_at": "11:00"})
     return lake
 
 
@@ -125,21 +125,21 @@ def test_a_uid_of_another_cluster_is_another_workflow(tmp_path: Path) -> None:
     lake.add(
         "workflows", workflow("a", cluster="one"), workflow("a", cluster="two"), workflow("a", cluster="two", version=2)
     )
-    lake.add("source_events", {"uid": "a", "cluster": "two", "kind": "superseded", "at": "11:00"})
+    lake.add("source_events", {"uid": "a", "cluster": "two", "kind": "superseded", "noticed_at": "11:00"})
     assert ask(lake, "select cluster, version from workflows order by all") == [("one", 1), ("two", 2)]
 
 
 def test_rows_that_are_gone_from_the_source(lake: TinyLake) -> None:
     lake.add(
         "source_events",
-        {"uid": "a", "kind": "deleted", "at": "12:00"},
-        {"uid": "c", "kind": "deleted", "at": "12:00"},
-        {"uid": "c", "kind": "restored", "at": "13:00"},
-        {"uid": "b", "version": 1, "kind": "rewritten", "at": "13:00"},
+        {"uid": "a", "kind": "deleted", "noticed_at": "12:00"},
+        {"uid": "c", "kind": "deleted", "noticed_at": "12:00"},
+        {"uid": "c", "kind": "restored", "noticed_at": "13:00"},
+        {"uid": "b", "version": 1, "kind": "rewritten", "noticed_at": "13:00"},
     )
     gone = "select uid, source_deleted_at from workflows order by uid"
     assert ask(lake, gone) == [("a", "2026-03-02T12:00:00Z"), ("b", None), ("c", None)]
-    lake.add("source_events", {"uid": "c", "kind": "deleted", "at": "14:00"})
+    lake.add("source_events", {"uid": "c", "kind": "deleted", "noticed_at": "14:00"})
     assert ask(lake, gone) == [("a", "2026-03-02T12:00:00Z"), ("b", None), ("c", "2026-03-02T14:00:00Z")]
     assert ask(lake, "select count(*) from workflows where source_deleted_at is not null") == [(2,)]
     assert ask(lake, "select w.source_deleted_at is null from workflows w where uid = 'a'") == [(False,)]
@@ -187,8 +187,6 @@ def test_listings_show_every_name_once(lake: TinyLake) -> None:
 def test_columns_need_no_quotes(name: str) -> None:
     with duckdb.connect() as con:
         for column in relations()[name].columns:
-            if (name, column.name) == ("source_events", "at"):
-                continue
             con.execute(f'CREATE OR REPLACE TABLE t AS SELECT 1 AS "{column.name}"')
             con.execute(
                 f"SELECT {column.name}, max({column.name}) AS x FROM t WHERE {column.name} > 0 GROUP BY {column.name}"

@@ -71,7 +71,7 @@ def test_only_latest_states_count(lake: TinyLake, name: str) -> None:
     before = ask(lake, f"select * from {name}")
     lake.add("workflows", workflow("a", "Failed", cron_workflow="c"))
     lake.add("nodes", node("a", "n", "Failed", sync_waiting="x/Mutex/y"), node("a", "r", "Failed", type="Retry"))
-    lake.add("source_events", {"uid": "a", "version": 1, "kind": "superseded", "at": "12:00"})
+    lake.add("source_events", {"uid": "a", "version": 1, "kind": "superseded", "noticed_at": "12:00"})
     after = ask(lake, f"select * from {name}")
     assert len(after) == 2 if name == "who" else after == before
 

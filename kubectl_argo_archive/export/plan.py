@@ -60,7 +60,7 @@ class Known:
             keys = keys.join(_newest(keys, "version"), [*KEY, "version"], join_type="left semi")
         keys = keys.join(_newest(good, "good_version"), KEY, join_type="left outer")
         keys = keys.append_column("deleted", pa.repeat(pa.scalar(False), len(keys)))
-        events = _read(snapshot, storage, "source_events", [*KEY, "version", "kind", "at", "source_revision"])
+        events = _read(snapshot, storage, "source_events", [*KEY, "version", "kind", "noticed_at", "source_revision"])
         exports = _read(snapshot, storage, "exports", ["export_id", "source_id"])
         sources = dict(zip(exports["export_id"].to_pylist(), exports["source_id"].to_pylist(), strict=True))
         return cls(_apply(keys.select(_KNOWN.names).cast(_KNOWN), events), sources)
@@ -88,7 +88,7 @@ def _apply(keys: pa.Table, events: pa.Table) -> pa.Table:
     if not len(events):
         return keys
     latest: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
-    for event in events.sort_by("at").to_pylist():
+    for event in events.sort_by("noticed_at").to_pylist():
         latest.setdefault((event["cluster"], event["uid"], event["version"]), []).append(event)
     rows = zip(*(keys[name].to_pylist() for name in (*KEY, "version")), strict=True)
     revisions, deleted = keys["source_revision"].to_pylist(), [False] * len(keys)

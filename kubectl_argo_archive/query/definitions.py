@@ -17,7 +17,7 @@ LISTS = "lake_lists"
 """Schema of small lists of our own; users' SQL cannot name it."""
 _NULL_MONTH = "__HIVE_DEFAULT_PARTITION__"
 _KEY = "cluster, uid, version"
-_AT = 'events."at"'
+_AT = "events.noticed_at"
 _DELETED_AT = "source_deleted_at"
 
 

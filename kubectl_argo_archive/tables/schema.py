@@ -323,7 +323,7 @@ SOURCE_EVENTS = TableSpec(
         *_KEY,
         Column("kind", TEXT, "`superseded` (a newer version is in the lake), `deleted` (gone from the source), "
                "`restored` (there again), `rewritten` (another fingerprint, the same content).", "deleted"),
-        Column("at", TIME, "When the export noticed.", "2026-05-01 00:10:00+00"),
+        Column("noticed_at", TIME, "When the export noticed.", "2026-05-01 00:10:00+00"),
         Column("source_revision", TEXT, "The row's fingerprint at the source then.", ""),
         _EXPORT_ID,
     ),
