@@ -91,7 +91,7 @@ class Style:
     space: str = ""
 
 
-def write(value: Any, style: Style = Style()) -> str:  # noqa: B008  (it is frozen)
+def write(value: Any, style: Style = Style()) -> str:
     """JSON text of a parsed value."""
     space = style.space
     if isinstance(value, Literal):

@@ -76,7 +76,7 @@ def toast_reads(uri: str) -> int:
     """Blocks of JSON that the server has read so far."""
     with psycopg.connect(uri) as connection:
         row = connection.execute(
-            "select toast_blks_read + toast_blks_hit from pg_statio_user_tables where relname = 'argo_archived_workflows'"
+            "select toast_blks_read + toast_blks_hit from pg_statio_user_tables where relname = 'argo_archived_workflows'"  # noqa: E501
         ).fetchone()
     assert row is not None
     return int(row[0])

@@ -97,7 +97,7 @@ def test_bytes_that_are_no_text(bytes_db: str, tmp_path: Path, workflows: list[A
     archive(bytes_db, {"good": workflows[0].json, "bad": "?"}, workflows[0])
     execute(
         bytes_db,
-        r"update argo_archived_workflows set workflow = convert_from('\x7b226d65746164617461223a22e9ff227d', 'SQL_ASCII')"
+        r"update argo_archived_workflows set workflow = convert_from('\x7b226d65746164617461223a22e9ff227d', 'SQL_ASCII')"  # noqa: E501
         " where uid = 'bad'",
     )
     result = export_to(tmp_path / "lake", bytes_db)

@@ -123,7 +123,7 @@ TYPES: dict[str, str] = {
     "status|finishedAt": "a string", "status|message": "a string", "status|progress": "a string",
     "status|estimatedDuration": "an integer", "status|resourcesDuration": "an object",
     "status|resourcesDuration|cpu": "an integer", "status|conditions": "an array",
-    "status|conditions|0": "an object", "status|conditions|0|type": "a string", "status|conditions|0|status": "a string",
+    "status|conditions|0": "an object", "status|conditions|0|type": "a string", "status|conditions|0|status": "a string",  # noqa: E501
     "status|outputs": "an object", "status|storedWorkflowTemplateSpec": "an object",
     "status|storedTemplates": "an object", "status|storedTemplates|namespaced/lib/only": "an object",
     "status|nodes": "an object", _NODE: "an object",
@@ -160,7 +160,7 @@ def test_every_wrong_type_is_named(flattener: Flattener, path: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "now", "2026-03-01", "2026-03-01T02:00:00", "2026-02-30T00:00:00Z", "2026-13-01T00:00:00Z", "2026-03-01T25:00:00Z",
+    ["", "now", "2026-03-01", "2026-03-01T02:00:00", "2026-02-30T00:00:00Z", "2026-13-01T00:00:00Z", "2026-03-01T25:00:00Z",  # noqa: E501
      "2026-03-01T00:60:00Z", "0000-01-01T00:00:00Z", "10000-01-01T00:00:00Z", "9999-12-31T23:59:59-01:00", "1772330400",
      "-001-01-01T00:00:00Z", "2026-03-01T02:00:00Z ", "２０２６-03-01T02:00:00Z", "2026-03-01T02:00:00+2:00"],
 )  # fmt: skip

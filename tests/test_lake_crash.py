@@ -259,7 +259,7 @@ def test_in_s3_too(
     assert seen(lake) == undisturbed
     snapshot = open_lake(lake).snapshot()
     named = {f"{spec.name}/{path}" for spec in TABLES for path in snapshot.table(spec.name).paths}
-    assert {key for key in s3_environment.keys() if "/_delta_log/" not in key} == named
+    assert {key for key in s3_environment.keys() if "/_delta_log/" not in key} == named  # noqa: SIM118
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -309,7 +309,7 @@ def test_many_exports_at_once_bring_every_workflow_once(archive_db: ArchiveDb, p
         try:
             return export_to(place, uri).new
         except LakeError as refused:
-            assert "another export" in refused.message
+            assert "another export" in refused.message  # noqa: PT017
             return 0
 
     with ThreadPoolExecutor(4) as pool:
@@ -332,7 +332,7 @@ def test_a_lock_from_elsewhere_holds_until_it_expires(archive_db: ArchiveDb, tmp
     first_state(uri, str(lake))
     change(uri)
     _lock(lake, renewed_at=time.time())
-    with pytest.raises(LakeError, match="another export is writing .*: somebody on elsewhere, process 1"):
+    with pytest.raises(LakeError, match="another export is writing .*: somebody on elsewhere, process 1"):  # noqa: RUF043
         export_to(lake, uri)
     _lock(lake, renewed_at=time.time() - LEASE_S - 1)
     assert export_to(lake, uri).new == 4

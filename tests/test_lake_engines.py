@@ -114,7 +114,7 @@ def storage(
         s3: S3 = request.getfixturevalue("s3_environment")
         where = s3.url
     grow(archive_db(), where, workflows)
-    yield open_lake(where).storage
+    return open_lake(where).storage
 
 
 def test_all_engines_find_the_same(storage: Storage) -> None:

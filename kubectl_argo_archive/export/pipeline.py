@@ -173,7 +173,7 @@ class _Run:
         revision = "revision" if "revision" in names else "known_revision"
         for key in keys.select(["cluster", "uid", "version", revision]).to_pylist():
             self.events.append({"cluster": key["cluster"], "uid": key["uid"], "version": key["version"], "kind": kind,
-                                "noticed_at": at, "source_revision": key[revision], "export_id": self.export_id})  # fmt: skip
+                                "noticed_at": at, "source_revision": key[revision], "export_id": self.export_id})  # fmt: skip  # noqa: E501
 
     def _move(self, plan: Plan) -> None:
         """Read, flatten and write; count what really happened."""
