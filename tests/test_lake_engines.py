@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -107,7 +107,7 @@ def grow(uri: str, lake: str, workflows: list[ArchiveRow]) -> None:
 @pytest.fixture(params=["folder", "s3"])
 def storage(
     request: pytest.FixtureRequest, archive_db: ArchiveDb, tmp_path: Path, workflows: list[ArchiveRow]
-) -> Iterator[Storage]:
+) -> Storage:
     """A lake of two exports, in a folder and in S3."""
     where = str(tmp_path / "lake")
     if request.param == "s3":
