@@ -142,10 +142,14 @@ def _check(archive: Relation, siblings: list[Relation], connection: psycopg.Conn
     missing = [column for column in _REQUIRED if column not in archive.columns]
     if missing:
         raise SourceError(
-            f"{place}: {archive.schema}.{ARCHIVE} has no column {', '.join(missing)}: not the archive of Argo Workflows"
+            f"{place}: {archive.schema}.{ARCHIVE} is not Argo's: it has no column {', '.join(missing)}",
+            hint="check the database and the search_path in --source",
         )
     if archive.columns["workflow"] not in _JSON_TYPES:
-        raise SourceError(f"{place}: {archive.schema}.{ARCHIVE}.workflow is of type {archive.columns['workflow']}")
+        raise SourceError(
+            f"{place}: {archive.schema}.{ARCHIVE}.workflow is of type {archive.columns['workflow']}",
+            hint="Argo Workflows makes it json or jsonb: check the database and the search_path in --source",
+        )
     if not archive.readable_with(*_REQUIRED):
         user, schema = sql.Identifier(connection.info.user), sql.Identifier(archive.schema)
         tables = sql.SQL(", ").join(r.name for r in siblings)

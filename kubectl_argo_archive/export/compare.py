@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kubectl_argo_archive.archive.workflow_archive import ArchiveSnapshot
+from kubectl_argo_archive.lake.delta import reading
 from kubectl_argo_archive.lake.snapshot import Snapshot
 from kubectl_argo_archive.storage.filesystem import Storage
 
@@ -34,10 +35,10 @@ def identical(
         batch_bytes: bound of a batch of source rows.
     """
     for path in lake.table("raw").paths if len(changed) else ():
-        with storage.errors():
+        with reading(storage):
             file = pq.ParquetFile(storage.path("raw", path), filesystem=storage.fs)
         for group in range(file.num_row_groups):
-            with storage.errors():
+            with reading(storage):
                 known = file.read_row_group(group, ["cluster", "uid", "version"])
                 keys = changed.join(known, ["cluster", "uid", "version"], join_type="left semi")
                 if not len(keys):

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from kubectl_argo_archive.archive.selector import parse_selector
 from kubectl_argo_archive.archive.workflow_archive import ArchiveInfo, ArchiveSnapshot, Selection, WorkflowArchive
 from kubectl_argo_archive.export.compare import identical
 from kubectl_argo_archive.export.memory import peak_memory
@@ -76,6 +77,8 @@ def export(
     """
     started, clock = datetime.now(UTC), time.monotonic()
     selection, watcher = selection or Selection(), watcher or Watcher()
+    if selection.labels:
+        parse_selector(selection.labels)  # a slip of the pen must not make a lake
     export_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     with archive.snapshot() as source:
         result = ExportResult(None, source.info.display, lake.storage.location.display, dry_run=dry_run)

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from kubectl_argo_archive.lake.delta import reading
 from kubectl_argo_archive.lake.snapshot import Snapshot
 from kubectl_argo_archive.storage.filesystem import Storage
 
@@ -74,7 +75,7 @@ def _read(snapshot: Snapshot, storage: Storage, table: str, columns: list[str]) 
     from kubectl_argo_archive.tables.schema import BY_NAME
 
     schema = pa.schema([BY_NAME[table].schema.field(name) for name in columns])
-    with storage.errors():
+    with reading(storage):
         parts = [
             pq.read_table(storage.path(table, path), columns=columns, filesystem=storage.fs, partitioning=None)
             for path in snapshot.table(table).paths

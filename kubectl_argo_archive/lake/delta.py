@@ -6,12 +6,15 @@ We use a small part of Delta: create, add files, restore. Never MERGE, never rew
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
+from kubectl_argo_archive.errors import LakeError
+from kubectl_argo_archive.storage.filesystem import Storage
 from kubectl_argo_archive.tables.schema import TableSpec
 
 _CONFIGURATION = {
@@ -44,6 +47,27 @@ class AddedFile:
     stats: str
     sha256: str
     modified_ms: int
+
+
+@contextmanager
+def reading(storage: Storage) -> Iterator[None]:
+    """``with reading(storage):`` turns what is wrong with a lake's files, or with its storage, into our errors.
+
+    Raises:
+        LakeError: a file is damaged.
+        StorageError, StorageUnreachable: it cannot be had.
+    """
+    from deltalake.exceptions import DeltaError
+
+    try:
+        with storage.errors():
+            yield
+    except (DeltaError, pa.ArrowException) as error:
+        said = " ".join(str(error).split())[:300]
+        raise LakeError(
+            f"the lake at {storage.location.display} is damaged: {said}",
+            "restore the file (a bucket keeps versions), or export everything into another folder",
+        ) from error
 
 
 class DeltaTables:

@@ -19,7 +19,7 @@ import pyarrow as pa
 from kubectl_argo_archive import __version__
 from kubectl_argo_archive.errors import ArgoArchiveError, LakeError
 from kubectl_argo_archive.lake.datafiles import DataFiles
-from kubectl_argo_archive.lake.delta import AddedFile, DeltaTables
+from kubectl_argo_archive.lake.delta import AddedFile, DeltaTables, reading
 from kubectl_argo_archive.lake.lock import WriterLock
 from kubectl_argo_archive.lake.snapshot import Snapshot
 from kubectl_argo_archive.storage.filesystem import Storage
@@ -42,7 +42,7 @@ class Lake:
 
     def exists(self) -> bool:
         """Whether anything was ever published here."""
-        with self.storage.errors():
+        with reading(self.storage):
             return self._tables.exists(EXPORTS.name) and self._newest() is not None
 
     def snapshot(self, as_of: str | None = None) -> Snapshot:
@@ -54,7 +54,7 @@ class Lake:
         Raises:
             LakeError: nothing was published here (by then).
         """
-        with self.storage.errors():
+        with reading(self.storage):
             if not self._tables.exists(EXPORTS.name):
                 raise LakeError(
                     f"there is no lake at {self.storage.location.display}",
@@ -113,7 +113,7 @@ class Lake:
         """
         with WriterLock(self.storage, export_id) as lock:
             writer = LakeWriter(self.storage, self._tables, lock, export_id)
-            with self.storage.errors():
+            with reading(self.storage):
                 writer.prepare(self)
             try:
                 yield writer

@@ -6,7 +6,6 @@ happily commit both. Creating the file is atomic on a folder (``O_EXCL``) and on
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import socket
@@ -18,6 +17,7 @@ from typing import Any, Self
 
 from kubectl_argo_archive.errors import LakeError
 from kubectl_argo_archive.storage.filesystem import Storage
+from kubectl_argo_archive.storage.translate import lost_race
 
 FILE = "_writer.lock"
 LEASE_S = 120.0
@@ -121,10 +121,11 @@ class WriterLock:
             with file:
                 file.write(self._body())
         except OSError as error:
-            if error.errno == errno.EINVAL:  # how s3fs says that S3's If-None-Match did not hold
+            if lost_race(error):
                 return False
-            with suppress(OSError):  # half a lock would keep everybody out
-                self._storage.fs.rm_file(self._path)
+            if self._storage.location.is_local:  # it is ours, and half a lock would keep everybody out
+                with suppress(OSError):
+                    self._storage.fs.rm_file(self._path)
             raise
         return True
 

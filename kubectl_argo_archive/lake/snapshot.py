@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from urllib.parse import unquote
 
-from kubectl_argo_archive.lake.delta import DeltaTables
+from kubectl_argo_archive.lake.delta import DeltaTables, reading
 from kubectl_argo_archive.storage.filesystem import Storage
 
 
@@ -74,7 +74,7 @@ class Snapshot:
         version = self.versions.get(name)
         if version is None:
             return TableSnapshot(name, -1, [], [], 0, 0)
-        with self._storage.errors():
+        with reading(self._storage):
             files = self._tables.files(name, version)
         paths = sorted(unquote(str(file["path"])) for file in files)
         return TableSnapshot(

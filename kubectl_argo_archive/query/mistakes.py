@@ -25,6 +25,7 @@ _SYNONYMS = {
 _OPEN_PIVOT = "PIVOT statements with pivot elements extracted"
 _PIVOT_HINT = "with parameters, list the values: PIVOT … ON column IN ('a', 'b')"
 _READ_ONLY_CTE = "A CTE needs a SELECT"
+_ANY_HINT = "the SQL is DuckDB's; `kubectl argo-archive tables` lists the tables and columns"
 _SHOWN_CANDIDATES = 6
 
 
@@ -39,7 +40,7 @@ def parser_mistake(sql: str, answer: Mapping[str, Any], start: int) -> QueryErro
     if message.startswith(_READ_ONLY_CTE):
         return QueryError("only SELECT is allowed inside WITH: queries only read", "the lake is never changed by SQL")
     at = start + int(answer["position"]) if "position" in answer else None
-    return QueryError(_with_place(_first_part(message), sql, at), _syntax_hint(message, sql, at))
+    return QueryError(_with_place(_first_part(message), sql, at), _syntax_hint(message, sql, at) or _ANY_HINT)
 
 
 def like_table(sql: str, at: int | None, name: str, known: Collection[str]) -> QueryError:
@@ -86,7 +87,7 @@ def explain(error: Exception, sql: str, columns: Mapping[str, Collection[str]], 
     facts = _facts(str(error))
     message, kind = str(facts["exception_message"]), str(facts.get("exception_type", ""))
     at = int(facts["position"]) - offset if "position" in facts else None
-    return QueryError(_with_place(_first_part(message), sql, at), _hint(kind, message, facts, columns))
+    return QueryError(_with_place(_first_part(message), sql, at), _hint(kind, message, facts, columns) or _ANY_HINT)
 
 
 def sentence(error: Exception) -> str:

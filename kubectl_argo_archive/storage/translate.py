@@ -113,6 +113,11 @@ def translate(error: Exception, where: Where) -> ArgoArchiveError | None:
     return known
 
 
+def lost_race(error: BaseException) -> bool:
+    """Whether a conditional write failed because somebody else had written already."""
+    return read(error).code in _RACED
+
+
 def _from_answer(facts: Facts, where: Where) -> ArgoArchiveError | None:
     """The server said no, and S3's code says why."""
     code, server, place = facts.code, where.server, where.location.display
