@@ -47,7 +47,7 @@ def assert_same(flattener: Flattener, texts: list[bytes]) -> None:
 
 @pytest.mark.usefixtures("nothing_is_caught")
 @settings(
-    max_examples=250,
+    max_examples=180,
     deadline=None,
     derandomize=True,
     database=None,
@@ -87,7 +87,7 @@ def damaged(text: str, how: str, where: int, what: bytes) -> bytes:
 
 @pytest.mark.usefixtures("nothing_is_caught")
 @settings(
-    max_examples=150,
+    max_examples=100,
     deadline=None,
     derandomize=True,
     database=None,

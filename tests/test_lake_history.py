@@ -104,8 +104,9 @@ def check_refusal(code: int, out: str, err: str) -> None:
     assert "\nhint: " in err
 
 
-@pytest.mark.parametrize("limit", [0, 100, 2_000, 30_000, 200_000])
-@pytest.mark.parametrize("grown", [False, True])
+@pytest.mark.parametrize(
+    ("limit", "grown"), [(0, False), (100, True), (2_000, False), (30_000, True), (200_000, False)]
+)
 def test_no_room_in_the_middle_of_a_file(
     archive_db: ArchiveDb, tmp_path: Path, workflows: list[ArchiveRow], limit: int, grown: bool
 ) -> None:
@@ -151,7 +152,7 @@ class FullAfter:
         return int(file.f.write(data))
 
 
-@pytest.mark.parametrize("writes", [0, 1, 40, 400])
+@pytest.mark.parametrize("writes", [0, 40, 400])
 def test_no_space_left(
     archive_db: ArchiveDb, tmp_path: Path, workflows: list[ArchiveRow], monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str], writes: int,
@@ -174,7 +175,7 @@ def test_no_space_left(
     assert data_files(lake) == live_files(lake)
 
 
-@pytest.mark.parametrize("number", [1, 4, 9])
+@pytest.mark.parametrize("number", [1, 9])
 def test_no_space_left_for_the_log(
     archive_db: ArchiveDb, tmp_path: Path, workflows: list[ArchiveRow], monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:

@@ -112,7 +112,7 @@ def _translate(error: psycopg.Error, target: Target) -> ArgoArchiveError:
             return SourceUnreachable(f"{target.place}: the server is going away: {reason}", hint="try again")
     if error.sqlstate is None and isinstance(error, psycopg.OperationalError):
         return _connection_error(reason, target)
-    return SourceError(f"{target.place}: {reason}")
+    return SourceError(f"{target.place}: {reason}", hint="the log of the server may say more")
 
 
 def _connection_error(reason: str, target: Target) -> ArgoArchiveError:
@@ -121,7 +121,8 @@ def _connection_error(reason: str, target: Target) -> ArgoArchiveError:
             f"cannot reach the archive database at {target.place}: {reason}",
             hint="check host, port and network; inside a cluster: kubectl port-forward service/postgres 5432",
         )
-    hint = next((hint for pattern, hint in _REFUSALS if re.search(pattern, reason, re.I)), None)
+    hints = (hint for pattern, hint in _REFUSALS if re.search(pattern, reason, re.I))
+    hint = next(hints, "check --source and the PG* variables, or try the same with psql")
     return SourceError(f"the archive database at {target.place} refused the connection: {reason}", hint=hint)
 
 

@@ -109,7 +109,8 @@ def translate(error: Exception, where: Where) -> ArgoArchiveError | None:
     else:
         known = _from_answer(facts, where) or _from_network(facts, where) or _from_system(facts, where)
     if known is None and module not in _TEXT_MODULES:
-        known = StorageError(f"{where.location.display}: {redact(facts.text).partition(chr(10))[0] or module}")
+        said = redact(facts.text).partition("\n")[0] or module
+        known = StorageError(f"{where.location.display}: {said}", "check --lake and what it leads to")
     return known
 
 
