@@ -1,7 +1,8 @@
 """The export on one screen: compare keys, read what is needed, flatten, write, publish.
 
-Three threads overlap: this one reads from the source, one flattens, one writes; all heavy steps release the
-interpreter's lock. Batches are bounded in bytes and few are in flight, so memory does not grow with the archive.
+Four threads overlap: this one reads from the source, one parses, one builds columns, one writes; all heavy steps
+release the interpreter's lock. Batches are bounded in bytes and few are in flight, so memory does not grow with
+the archive.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ import pyarrow as pa
 from kubectl_argo_archive.archive.selector import parse_selector
 from kubectl_argo_archive.archive.workflow_archive import ArchiveInfo, ArchiveSnapshot, Selection, WorkflowArchive
 from kubectl_argo_archive.export.compare import identical
-from kubectl_argo_archive.export.memory import peak_memory
 from kubectl_argo_archive.export.plan import Known, Plan, make_plan, without
 from kubectl_argo_archive.export.result import ExportResult
 from kubectl_argo_archive.lake.lake import Lake, LakeWriter
-from kubectl_argo_archive.tables.flatten import Flattened, Flattener
-from kubectl_argo_archive.tables.schema import BY_NAME, QUARANTINE, SOURCE_EVENTS
+from kubectl_argo_archive.tables.flatten import Flattened, Flattener, Parsed, screen
+from kubectl_argo_archive.tables.memory import peak_memory
+from kubectl_argo_archive.tables.schema import BY_NAME, QUARANTINE, SOURCE_EVENTS, TABLES
 
-BATCH_BYTES = 10 << 20
-IN_FLIGHT = 3
+BATCH_BYTES = 8 << 20
+IN_FLIGHT = 4
 
 Advance = Callable[[int, int], None]
 """Called with rows and bytes of JSON done since the last call."""
@@ -147,7 +148,7 @@ class _Run:
         self.result.export_id, self.result.published = self.export_id, True
         self.result.tables = {
             name: {"rows": row["table_rows"].get(name, 0), "bytes": row["table_bytes"].get(name, 0)}
-            for name in BY_NAME
+            for name in (table.name for table in TABLES)
             if name != "exports"
         }
 
@@ -198,12 +199,17 @@ class _Run:
         pending: deque[Future[None]] = deque()
         gc.freeze()  # what is alive now stays so: the collector need not look at it again and again
         try:
-            with ThreadPoolExecutor(1, "flatten") as flattening, ThreadPoolExecutor(1, "write") as writing:
+            with (
+                ThreadPoolExecutor(1, "parse") as parsing,
+                ThreadPoolExecutor(1, "build") as building,
+                ThreadPoolExecutor(1, "write") as writing,
+            ):
                 for batch in self.source.rows(None if whole else keys, batch_bytes=self.batch_bytes):
-                    versioned = _with_versions(batch, plan.versions)
-                    flattened = flattening.submit(flattener.flatten, versioned)
-                    pending.append(writing.submit(self._write, versioned, flattened, known))
-                    del batch, versioned, flattened
+                    screened = screen(_with_versions(batch, plan.versions))
+                    parsed = parsing.submit(flattener.parse, screened)
+                    flattened = building.submit(_build, flattener, parsed)
+                    pending.append(writing.submit(self._write, screened.rows, flattened, known))
+                    del batch, screened, parsed, flattened
                     while len(pending) >= IN_FLIGHT:
                         pending.popleft().result()
                 while pending:
@@ -272,6 +278,10 @@ class _Run:
             "total_versions": (before.total if before else 0) + r.new + r.changed,
             "superseded_versions": (before.superseded if before else 0) + self.superseded,
         }
+
+
+def _build(flattener: Flattener, parsed: Future[Parsed]) -> Flattened:
+    return flattener.build(parsed.result())
 
 
 def _not_yet_known(quarantined: pa.Table, known: dict[tuple[str, str], dict[str, Any]]) -> pa.Table:

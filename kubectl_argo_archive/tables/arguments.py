@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,9 +20,6 @@ from kubectl_argo_archive.tables.schema import TEXT
 Part = tuple[np.ndarray, dict[str, pa.Array]]
 """Rows of a table: the document of each, and the columns."""
 
-LocationParts = Callable[[pa.StringArray], dict[str, pa.Array]]
-"""From locations as JSON text to those of their members that name a bucket or an object."""
-
 
 @dataclass(frozen=True, slots=True)
 class ArgumentReader:
@@ -28,11 +27,9 @@ class ArgumentReader:
 
     Attributes:
         typed: whether values and defaults of parameters are JSON text (see ``parse``).
-        location_parts: reads locations other than s3 (see ``parse``).
     """
 
     typed: bool
-    location_parts: LocationParts
 
     def parts(
         self, arguments: pa.StructArray, scope: str, direction: str, documents: np.ndarray, ids: pa.StringArray | None
@@ -119,28 +116,38 @@ class ArgumentReader:
             rows_of[other], texts_of[other] = mine, fields[other].take(pa.array(mine))
         rows, texts = np.concatenate(list(rows_of.values())), pa.concat_arrays(list(texts_of.values()))
         _suspect_escapes(texts, documents[rows])
-        parts = self.location_parts(texts)
-        found: dict[str, list[pa.Array]] = {"kind": [], "bucket": [], "key": []}
+        found: dict[str, list[str | None]] = {"kind": [], "bucket": [], "key": []}
         start = 0
         for other, mine in rows_of.items():
-            found["kind"].append(pa.repeat(pa.scalar(other), len(mine)))
-            for column, member in (("bucket", names.ARTIFACT_BUCKET), ("key", names.ARTIFACT_KEY)):
-                known = other in member
-                found[column].append(
-                    parts[member[other]].slice(start, len(mine)) if known else pa.nulls(len(mine), TEXT)
-                )
+            for text in texts.slice(start, len(mine)).to_pylist():
+                location = json.loads(text)
+                found["kind"].append(other)
+                found["bucket"].append(_named(location, names.ARTIFACT_BUCKET.get(other)))
+                found["key"].append(_named(location, names.ARTIFACT_KEY.get(other)))
             start += len(mine)
-        return rows, {"location": texts} | {column: pa.concat_arrays(pieces) for column, pieces in found.items()}
+        return rows, {"location": texts} | {column: pa.array(values, TEXT) for column, values in found.items()}
+
+
+def _named(location: dict[str, Any], member: str | None) -> str | None:
+    """A member of a location; raises TypeError if it is no text."""
+    value = location.get(member) if member else None
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{member} is no text")
+    return value
 
 
 def inputs_of(inputs: pa.StructArray, part: Part) -> Callable[[int], dict[str, str | None]]:
     """A function from a node's row to its input parameters, for a few nodes."""
-    offsets = members(inputs)["parameters"].offsets.to_numpy()
-    names_, values = part[1]["name"], part[1]["value"]
+    offsets = members(inputs)["parameters"].offsets.to_pylist()
+
+    @cache  # all of them at the first question: one by one costs more than asking for many
+    def lists() -> tuple[list[str], list[str | None]]:
+        return part[1]["name"].to_pylist(), part[1]["value"].to_pylist()
 
     def find(row: int) -> dict[str, str | None]:
-        first, count = int(offsets[row] - offsets[0]), int(offsets[row + 1] - offsets[row])
-        return dict(zip(names_.slice(first, count).to_pylist(), values.slice(first, count).to_pylist(), strict=True))
+        names_, values = lists()
+        first, end = offsets[row] - offsets[0], offsets[row + 1] - offsets[0]
+        return dict(zip(names_[first:end], values[first:end], strict=True))
 
     return find
 

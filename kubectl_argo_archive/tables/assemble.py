@@ -102,13 +102,22 @@ def assemble(
                 )
             ordered = [_typed(columns.get(field.name, known.get(field.name)), field.type) for field in schema]
             pieces.append(pa.Table.from_arrays(ordered, schema=schema))
-        # a copy: as long as one column of DuckDB's answer lives, all of it does
-        whole = pa.concat_tables(pieces).unify_dictionaries().combine_chunks()
-        copied = len(pieces) > 1 or spec.name == "raw"
-        tables[spec.name] = whole if copied else whole.take(_all(len(whole)))
+        tables[spec.name] = _own(pieces, keep=spec.name == "raw")
         owners[spec.name] = np.concatenate([documents for documents, _ in parts[spec.name]])
     months = pc.strftime(workflows["finished_at"], "%Y-%m").to_pylist()
     return FlatBatch(tables, owners, [month or NO_MONTH for month in months])
+
+
+def _own(pieces: list[pa.Table], *, keep: bool) -> pa.Table:
+    """One table that shares no memory with DuckDB's answer: as long as one column of that lives, all of it does.
+
+    Args:
+        pieces: parts of the table.
+        keep: the columns come from elsewhere, and are too large to be copied.
+    """
+    if len(pieces) > 1:
+        return pa.concat_tables(pieces).unify_dictionaries().combine_chunks()
+    return pieces[0] if keep else pieces[0].take(pa.array(np.arange(len(pieces[0]))))
 
 
 def columns_of(items: list[dict[str, Any]], spec: TableSpec) -> dict[str, pa.Array]:
@@ -124,10 +133,6 @@ def columns_of(items: list[dict[str, Any]], spec: TableSpec) -> dict[str, pa.Arr
 
 def _mapped(value: Any, type_: pa.DataType) -> Any:
     return list(value.items()) if pa.types.is_map(type_) and value is not None else value
-
-
-def _all(count: int) -> pa.Array:
-    return pa.array(np.arange(count))
 
 
 def _typed(array: pa.Array, type_: pa.DataType) -> pa.Array:

@@ -7,8 +7,7 @@ goes to the table ``quarantine``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kubectl_argo_archive.argo.templates import Template
 from kubectl_argo_archive.tables import vectors
 from kubectl_argo_archive.tables.arguments import ArgumentReader, Part, inputs_of
 from kubectl_argo_archive.tables.assemble import FlatBatch, assemble, columns_of, physical_schema
@@ -24,7 +22,7 @@ from kubectl_argo_archive.tables.document import Malformed
 from kubectl_argo_archive.tables.images import TemplateImages
 from kubectl_argo_archive.tables.nodes import node_columns
 from kubectl_argo_archive.tables.parse import DocumentParser, explode, explode_map, members
-from kubectl_argo_archive.tables.rowwise import flatten_document, inline_templates
+from kubectl_argo_archive.tables.rowwise import flatten_document
 from kubectl_argo_archive.tables.schema import INT, QUARANTINE, WORKFLOW_TABLES
 from kubectl_argo_archive.tables.suspects import wrong_types
 from kubectl_argo_archive.tables.workflows import arguments_of, workflow_columns
@@ -39,10 +37,16 @@ _UNFORESEEN = (ArithmeticError, AttributeError, LookupError, RecursionError, Typ
 
 @dataclass(slots=True)
 class _Documents:
-    """Some documents: their keys (with ``version`` and ``json_bytes``), their text, and the text parsed."""
+    """Some documents: their keys (with ``version`` and ``json_bytes``), their text, and the text parsed.
+
+    Attributes:
+        texts: of all documents of the batch: they are too large to be copied without need.
+        positions: where in ``texts`` these documents stand.
+    """
 
     keys: pa.RecordBatch
     texts: pa.LargeStringArray
+    positions: np.ndarray
     parsed: pa.StructArray | None = None
 
     def only(self, mask: np.ndarray) -> _Documents:
@@ -51,15 +55,15 @@ class _Documents:
             return self
         chosen = pa.array(mask)
         parsed = None if self.parsed is None else self.parsed.filter(chosen)
-        return _Documents(self.keys.filter(chosen), self.texts.filter(chosen), parsed)
+        return _Documents(self.keys.filter(chosen), self.texts, self.positions[mask], parsed)
+
+    def text(self, rows: list[int]) -> pa.LargeStringArray:
+        """The text of a few of the documents."""
+        return self.texts.take(pa.array(self.positions[rows]))
 
     def members(self) -> dict[str, dict[str, pa.Array]]:
         """The members of ``metadata``, ``spec`` and ``status``."""
         return {name: members(part) for name, part in members(self.parsed).items()}
-
-    def inline_templates(self, document: int) -> Callable[[str], Template | None]:
-        """See :func:`kubectl_argo_archive.tables.rowwise.inline_templates`."""
-        return inline_templates(self.texts[document].as_py())
 
 
 @dataclass(slots=True)
@@ -79,8 +83,55 @@ class Flattened:
     exact: int = 0
 
 
+@dataclass(slots=True)
+class Screened:
+    """Rows, looked at before they are parsed.
+
+    Attributes:
+        rows: as they came.
+        documents: their keys and text.
+        unsure: documents for the exact path.
+        odd_values: documents with parameters that are not strings.
+    """
+
+    rows: pa.RecordBatch
+    documents: _Documents
+    unsure: np.ndarray
+    odd_values: np.ndarray
+
+
+@dataclass(slots=True)
+class _Group:
+    """Documents that were parsed together: where they stand among the rows, and which are left."""
+
+    documents: _Documents
+    positions: np.ndarray
+    left: np.ndarray
+    typed: bool
+
+
+@dataclass(slots=True)
+class Parsed:
+    """Rows, parsed as far as the vectorised path can; see :class:`Screened`."""
+
+    rows: pa.RecordBatch
+    unsure: np.ndarray
+    groups: list[_Group]
+
+
+def screen(rows: pa.RecordBatch) -> Screened:
+    """The beginning of :meth:`Flattener.flatten`: which way each document goes."""
+    readable = np.ones(len(rows), bool)
+    documents = _Documents(_keys(rows), _as_text(rows.column("json"), readable), np.arange(len(rows)))
+    odd, odd_values = wrong_types(documents.texts)
+    unsure = ~readable | odd
+    if odd_values.sum() <= FEW:
+        unsure |= odd_values
+    return Screened(rows, documents, unsure, odd_values)
+
+
 class Flattener:
-    """Flattens batches on one thread.
+    """Flattens batches in three steps (see :func:`screen`), each of which may have a thread of its own.
 
     Args:
         export_id: written into every row.
@@ -92,40 +143,45 @@ class Flattener:
         self._export_id = export_id
         self._since, self._until = since, until
         self._parser = DocumentParser()
+        self._parts = DocumentParser()  # for the thread that builds
 
     def close(self) -> None:
-        """Give the parser's memory back."""
+        """Give the parsers' memory back."""
         self._parser.close()
+        self._parts.close()
 
     def flatten(self, rows: pa.RecordBatch) -> Flattened:
         """Flatten rows of ``ROW_SCHEMA`` (see ``archive``) with one more column, ``version`` (int32)."""
+        return self.build(self.parse(screen(rows)))
+
+    def parse(self, screened: Screened) -> Parsed:
+        """The middle of :meth:`flatten`; may run on another thread than the rest."""
+        unsure = screened.unsure.copy()
+        groups = []
+        for mask, typed in ((~unsure & ~screened.odd_values, False), (~unsure & screened.odd_values, True)):
+            if not mask.any():
+                continue
+            left = mask.copy()
+            everyone = replace(screened.documents, parsed=self._parse(screened.documents.texts, left, typed=typed))
+            groups.append(_Group(everyone.only(mask), np.flatnonzero(mask), left[mask], typed))
+        return Parsed(screened.rows, unsure, groups)
+
+    def build(self, parsed: Parsed) -> Flattened:
+        """The end of :meth:`flatten`: tables out of parsed documents."""
         result = Flattened([])
-        readable = np.ones(len(rows), bool)
-        documents = _Documents(_keys(rows), _as_text(rows.column("json"), readable))
-        odd, odd_values = wrong_types(documents.texts)
-        exactly = ~readable | odd
-        if odd_values.sum() <= FEW:
-            exactly |= odd_values
-        for mask, typed in ((~exactly & ~odd_values, False), (~exactly & odd_values, True)):
-            if mask.any():
-                given_up = self._together(documents.only(mask), result, typed=typed)
-                exactly[np.flatnonzero(mask)[given_up]] = True
-        self._exactly(rows, np.flatnonzero(exactly), result)
+        for group in parsed.groups:
+            given_up = self._together(group, result)
+            parsed.unsure[group.positions[given_up]] = True
+        parsed.groups.clear()
+        self._exactly(parsed.rows, np.flatnonzero(parsed.unsure), result)
         return result
 
-    def _together(self, documents: _Documents, result: Flattened, *, typed: bool) -> np.ndarray:
-        """The vectorised path; returns the indices of the documents that it gave up.
-
-        Args:
-            documents: some documents.
-            result: takes what becomes of them.
-            typed: parameters may hold values that are not strings, which costs a little more.
-        """
-        left = np.ones(len(documents.keys), bool)
-        documents.parsed = self._parse(documents.texts, left, typed=typed)
+    def _together(self, group: _Group, result: Flattened) -> np.ndarray:
+        """The vectorised path; returns the indices of the documents that it gave up."""
+        left = group.left
         while left.any():
             try:
-                batch = self._vectorised(documents.only(left), result, typed=typed)
+                batch = self._vectorised(group.documents.only(left), result, typed=group.typed)
             except vectors.Suspicious as suspicious:
                 left[np.flatnonzero(left)[suspicious.documents]] = False
                 continue
@@ -138,11 +194,11 @@ class Flattener:
         return np.flatnonzero(~left)
 
     def _parse(self, texts: pa.LargeStringArray, left: np.ndarray, *, typed: bool) -> pa.StructArray | None:
-        """Parse documents; those that are not JSON leave ``left``."""
-        parsed = self._parser.parse(texts, typed=typed)
+        """Parse the documents in ``left``; those that are not JSON leave it."""
+        parsed = self._parser.parse(vectors.masked(texts, left), typed=typed)
         if parsed is None:
             left &= self._parser.valid(texts)
-            parsed = self._parser.parse(pc.if_else(pa.array(left), texts, pa.scalar(None, texts.type)), typed=typed)
+            parsed = self._parser.parse(vectors.masked(texts, left), typed=typed)
         if parsed is None:
             left[:] = False
         return parsed
@@ -184,7 +240,7 @@ class Flattener:
         everyone = np.arange(len(documents.keys))
         nodes = node_columns(status["nodes"], metadata["name"], metadata["annotations"])
         inputs, outputs = nodes.fields["inputs"], nodes.fields["outputs"]
-        reader = ArgumentReader(typed=typed, location_parts=self._parser.location_parts)
+        reader = ArgumentReader(typed=typed)
         parameters, artifacts = zip(
             reader.parts(spec["arguments"], "workflow", "in", everyone, None),
             reader.parts(status["outputs"], "workflow", "out", everyone, None),
@@ -194,7 +250,11 @@ class Flattener:
         )
         arguments = arguments_of(parameters[0], len(everyone))
         images = TemplateImages(
-            nodes, document, arguments, documents.inline_templates, inputs_of(inputs, parameters[2])
+            nodes,
+            document,
+            arguments,
+            lambda rows: self._parts.templates(documents.text(rows)),
+            inputs_of(inputs, parameters[2]),
         )
         conditions, structs = explode(status["conditions"])
         condition_columns = members(structs)
@@ -209,7 +269,7 @@ class Flattener:
             "artifacts": list(artifacts),
             "labels": [(labels, {"name": label_names, "value": label_values})],
             "conditions": [(conditions, condition_columns)],
-            "raw": [(everyone, {"json": documents.texts})],
+            "raw": [(everyone, {"json": vectors.runs(documents.texts, documents.positions)})],
         }
         return assemble(self._export_id, documents.keys, metadata["name"], metadata["namespace"], parts)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +20,7 @@ from kubectl_argo_archive.tables.arguments import Part
 from kubectl_argo_archive.tables.document import Malformed
 from kubectl_argo_archive.tables.nodes import NodeBatch
 from kubectl_argo_archive.tables.parse import explode, explode_map, members
+from kubectl_argo_archive.tables.rowwise import inline_templates
 from kubectl_argo_archive.tables.schema import SMALL, TEXT
 
 _IMAGE_COLUMNS = dict.fromkeys(("template_name", "container", "role", "image", "repository", "tag", "digest"), TEXT) | {
@@ -24,6 +28,7 @@ _IMAGE_COLUMNS = dict.fromkeys(("template_name", "container", "role", "image", "
 }
 
 
+_PLACE = ("displayName", "boundaryID", "templateName", "templateScope", "templateRef")
 _REFERENCE = ("name", "template", "clusterScope")
 
 _Used = tuple[int, Template | None]
@@ -40,7 +45,7 @@ class TemplateImages:
         batch: the nodes.
         document: the members of the documents.
         parameters: for each document, the workflow's arguments.
-        inline: for a document, a function from a node's id to the template written inside a step or task.
+        templates: for some documents, their templates as JSON text by member of ``spec`` and ``status``.
         inputs: from a node's row to its input parameters.
     """
 
@@ -49,13 +54,13 @@ class TemplateImages:
         batch: NodeBatch,
         document: dict[str, dict[str, pa.Array]],
         parameters: list[dict[str, str | None]],
-        inline: Callable[[int], Callable[[str], Template | None]],
+        templates: Callable[[list[int]], list[dict[str, dict[str, str | None]]]],
         inputs: Callable[[int], dict[str, str | None]],
     ) -> None:
         self._batch = batch
         self._inputs = inputs
         self._parameters = parameters
-        self._inline = inline
+        self._whole_templates = templates
         self._templates = _templates_of(document)
         self._pods: Counter[_Image] = Counter()
 
@@ -114,16 +119,27 @@ class TemplateImages:
     def _with_inline(self, rows: np.ndarray, codes: np.ndarray, used: list[_Used], nameless: list[int]) -> np.ndarray:
         """Give every node without a template's name a number and a template of its own."""
         codes = codes.copy()
-        for code in nameless:
-            document = used[code][0]
+        documents = [used[code][0] for code in nameless]
+        for code, document, templates in zip(nameless, documents, self._whole_templates(documents), strict=True):
             try:
-                find = self._inline(document)
+                find = inline_templates(_from_json(templates), self._nodes_of(document))
             except (Malformed, ValueError) as error:  # JSON to DuckDB, but not to Python
                 raise vectors.Suspicious(np.array([document])) from error
-            for position in np.flatnonzero(codes == code).tolist():
-                codes[position] = len(used)
-                used.append((document, find(self._batch.ids[int(rows[position])].as_py())))
+            positions = np.flatnonzero(codes == code)
+            codes[positions] = np.arange(len(used), len(used) + len(positions))
+            ids = self._batch.ids.take(pa.array(rows[positions])).to_pylist()
+            used.extend((document, find(node_id)) for node_id in ids)
         return codes
+
+    def _nodes_of(self, document: int) -> dict[str, dict[str, Any]]:
+        """The nodes of a document as far as their place and their templates go, by id."""
+        first, end = np.searchsorted(self._batch.documents, [document, document + 1]).tolist()
+        fields = self._batch.fields
+        columns = {name: fields[name].slice(first, end - first).to_pylist() for name in _PLACE}
+        references = columns["templateRef"]
+        columns["templateRef"] = [r and {**r, "clusterScope": r["clusterScope"] == "true"} for r in references]
+        rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+        return dict(zip(self._batch.ids.slice(first, end - first).to_pylist(), rows, strict=True))
 
     def _image_of_node(self, row: int, document: int, template: Template, is_pod: bool) -> str | None:
         """The image of one node whose template is filled in with its inputs, or of one container of a set."""
@@ -136,6 +152,13 @@ class TemplateImages:
             containers = {(c.name, c.role, fill_image(c.image, inputs, parameters)) for c in template.containers}
             self._pods.update((document, template.name, *c) for c in containers)
         return fill_image(image, inputs, parameters)
+
+
+def _from_json(members_: dict[str, dict[str, str | None]]) -> dict[str, Any]:
+    return {
+        member: {name: json.loads(text) for name, text in (part or {}).items() if text is not None}
+        for member, part in members_.items()
+    }
 
 
 def _has_parameters(template: Template) -> bool:
@@ -187,5 +210,6 @@ def _by_document(
     return found
 
 
+@lru_cache(maxsize=4096)
 def _simple(name: str | None, image: str | None) -> Template:
     return template_from_json({"name": name, "container": {"image": image}})

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kubectl_argo_archive.argo.names import ARTIFACT_BUCKET, ARTIFACT_KEY, ARTIFACT_KINDS
+from kubectl_argo_archive.argo.names import ARTIFACT_KINDS
 
 
 def _struct(*texts: str, **nested: str) -> str:
@@ -77,6 +77,11 @@ _DOCUMENT = {
 }  # fmt: skip
 
 
+_TEMPLATES = json.dumps(
+    {"spec": {"templates": "JSON"}, "status": {"storedTemplates": "JSON", "storedWorkflowTemplateSpec": "JSON"}}
+)
+
+
 class DocumentParser:
     """Parses batches of documents on one thread of its own DuckDB; not safe to share between threads."""
 
@@ -109,12 +114,11 @@ class DocumentParser:
             return None
         return parsed.column("document").combine_chunks()
 
-    def location_parts(self, texts: pa.StringArray) -> dict[str, pa.Array]:
-        """The members of artifact locations (as JSON text) that name a bucket or an object."""
-        wanted = sorted({*ARTIFACT_BUCKET.values(), *ARTIFACT_KEY.values()})
-        structure = json.dumps(dict.fromkeys(wanted, "VARCHAR"))
-        parsed = self._run(f"SELECT from_json(json, '{structure}') AS part FROM documents", texts)
-        return members(parsed.column("part").combine_chunks())
+    def templates(self, texts: pa.LargeStringArray) -> list[dict[str, dict[str, str | None]]]:
+        """For each document its templates, as JSON text by member of ``spec`` and ``status``."""
+        parsed = self._run(f"SELECT from_json(json, '{_TEMPLATES}') AS part FROM documents", texts)
+        found: list[dict[str, dict[str, str | None]]] = parsed.column("part").to_pylist()
+        return found
 
     def valid(self, texts: pa.LargeStringArray) -> np.ndarray:
         """Which documents are JSON, one by one."""

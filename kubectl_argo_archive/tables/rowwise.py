@@ -6,7 +6,6 @@ sure about; a property test holds the two against each other.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
@@ -62,15 +61,14 @@ def flatten_document(data: bytes) -> Rows:
     }
 
 
-def inline_templates(text: str) -> Callable[[str], Template | None]:
+def inline_templates(document: dict[str, Any], nodes: dict[str, Any]) -> Callable[[str], Template | None]:
     """A function from the id of a node to its template, for nodes whose template has no name.
 
     Args:
-        text: a document that was parsed before, so that its JSON is known to be sound.
+        document: holds the templates of a document that was parsed before, so that its JSON is known to be sound.
+        nodes: by id, with the members that say where a node stands and how it names its template.
     """
-    document = json.loads(text)
     templates = _templates(Field(document, ""))
-    nodes = document["status"]["nodes"]
     return lambda node_id: _template_of(templates, nodes, node_id)
 
 

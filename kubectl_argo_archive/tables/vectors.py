@@ -125,6 +125,23 @@ def scatter(count: int, rows: np.ndarray, values: pa.Array) -> pa.Array:
     return values.take(pa.array(positions, pa.int64(), mask=positions < 0))
 
 
+def masked(texts: pa.LargeStringArray, mask: np.ndarray) -> pa.LargeStringArray:
+    """The same texts, null where ``mask`` is false; ``texts`` has no nulls, and nothing is copied."""
+    if mask.all():
+        return texts
+    valid = pa.py_buffer(np.packbits(mask, bitorder="little"))
+    if texts.offset:
+        texts = pa.concat_arrays([texts])
+    return pa.Array.from_buffers(texts.type, len(texts), [valid, *texts.buffers()[1:]])
+
+
+def runs(array: pa.Array, positions: np.ndarray) -> pa.ChunkedArray:
+    """The values at ascending ``positions``, as slices that copy nothing."""
+    breaks = np.flatnonzero(np.diff(positions) != 1) + 1
+    chunks = [array.slice(int(run[0]), len(run)) for run in np.split(positions, breaks) if len(run)]
+    return pa.chunked_array(chunks, array.type)
+
+
 def lists(count: int, owners: np.ndarray, values: pa.Array) -> pa.ListArray:
     """Lists of ``values`` by owner; ``owners`` ascend, an owner without values gets an empty list."""
     offsets = np.zeros(count + 1, np.int32)
