@@ -7,7 +7,6 @@ the archive.
 
 from __future__ import annotations
 
-import gc
 import json
 import secrets
 import time
@@ -28,7 +27,7 @@ from kubectl_argo_archive.export.plan import Known, Plan, make_plan, without
 from kubectl_argo_archive.export.result import ExportResult
 from kubectl_argo_archive.lake.lake import Lake, LakeWriter
 from kubectl_argo_archive.tables.flatten import Flattened, Flattener, Parsed, screen
-from kubectl_argo_archive.tables.memory import peak_memory
+from kubectl_argo_archive.tables.memory import many_short_steps, peak_memory
 from kubectl_argo_archive.tables.schema import BY_NAME, QUARANTINE, SOURCE_EVENTS, TABLES
 
 BATCH_BYTES = 8 << 20
@@ -197,9 +196,9 @@ class _Run:
         )
         flattener = Flattener(self.export_id, since=self.selection.since, until=self.selection.until)
         pending: deque[Future[None]] = deque()
-        gc.freeze()  # what is alive now stays so: the collector need not look at it again and again
         try:
             with (
+                many_short_steps(),
                 ThreadPoolExecutor(1, "parse") as parsing,
                 ThreadPoolExecutor(1, "build") as building,
                 ThreadPoolExecutor(1, "write") as writing,
@@ -218,7 +217,6 @@ class _Run:
             for future in pending:
                 future.cancel()
             flattener.close()
-            gc.unfreeze()
         r = self.result
         r.vanished = wanted - r.new - r.changed - r.quarantined - r.skipped
 
