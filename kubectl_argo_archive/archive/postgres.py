@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any, LiteralString
 
 import psycopg
@@ -46,14 +47,24 @@ class PostgresArchive:
         conninfo: a URI or libpq connection string; PG* variables, ~/.pgpass and services work as in psql.
         statement_timeout: seconds that a catalog query or key scan may take; reading rows has no limit.
         connect_timeout: seconds to wait for a connection, unless the connection string says.
+        place: ``host:port/database`` for people and as identity, if the connection takes another way there.
 
     Raises:
         ConfigError: the connection string is malformed.
     """
 
-    def __init__(self, conninfo: str, *, statement_timeout: float = 300.0, connect_timeout: int = 10) -> None:
+    def __init__(
+        self,
+        conninfo: str,
+        *,
+        statement_timeout: float = 300.0,
+        connect_timeout: int = 10,
+        place: str | None = None,
+    ) -> None:
         self._conninfo = conninfo
-        self._target = target_of(conninfo)
+        target = target_of(conninfo)
+        self._target = target if place is None else replace(target, place=place)
+        self._alias = place
         self._statement_timeout = statement_timeout
         self._connect_timeout = connect_timeout
 
@@ -68,7 +79,7 @@ class PostgresArchive:
         try:
             with translated(self._target):
                 self._pin(connection)
-                snapshot = PostgresSnapshot(connection, self._target, self._statement_timeout)
+                snapshot = PostgresSnapshot(connection, self._target, self._statement_timeout, self._alias)
             yield snapshot
         finally:
             connection.close()
@@ -101,13 +112,15 @@ class PostgresArchive:
 class PostgresSnapshot:
     """One transaction's view of the archive; see :class:`ArchiveSnapshot`."""
 
-    def __init__(self, connection: psycopg.Connection[Any], target: Target, statement_timeout: float) -> None:
+    def __init__(
+        self, connection: psycopg.Connection[Any], target: Target, statement_timeout: float, alias: str | None = None
+    ) -> None:
         self._connection = connection
         self._target = target
         self._statement_timeout = statement_timeout
         server = _server(connection)
         self._tables = find_tables(connection, target.place)
-        self._info = _look_around(connection, self._tables, server)
+        self._info = _look_around(connection, self._tables, server, alias)
         if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
             # such a database holds any bytes, and one that is no UTF-8 would end the read
             connection.execute("select set_config('client_encoding', 'SQL_ASCII', true)")
@@ -210,13 +223,17 @@ def _server(connection: psycopg.Connection[Any]) -> str:
     return str(server)
 
 
-def _look_around(connection: psycopg.Connection[Any], tables: ArchiveTables, server: str) -> ArchiveInfo:
+def _look_around(
+    connection: psycopg.Connection[Any], tables: ArchiveTables, server: str, alias: str | None
+) -> ArchiveInfo:
     schema_version = None
     if tables.history is not None:
         query = sql.SQL("select max(schema_version) from {}").format(tables.history.name)
         (schema_version,) = _row(connection, query)
     at, database = connection.info, connection.info.dbname
     place = f"{at.host}:{at.port}" if not at.host.startswith("/") else f"{at.host}/.s.PGSQL.{at.port}"
+    if alias is not None:
+        place = alias.rpartition("/")[0]
     system: int | str = place
     with suppress(psycopg.Error), connection.transaction():
         (system,) = _row(connection, "select system_identifier from pg_control_system()")

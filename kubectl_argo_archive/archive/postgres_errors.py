@@ -86,10 +86,11 @@ def translated(target: Target) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as e:
-        raise _translate(e, target) from e
+        raise translate(e, target) from e
 
 
-def _translate(error: psycopg.Error, target: Target) -> ArgoArchiveError:
+def translate(error: psycopg.Error, target: Target) -> ArgoArchiveError:
+    """Our error for one of psycopg's."""
     reason = _reason(error, target)
     match error:
         case errors.QueryCanceled() if "statement timeout" in reason:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from kubectl_argo_archive.cli.kube_options import kube_options
+from kubectl_argo_archive.cluster.access import KubeOptions, is_configured
 from kubectl_argo_archive.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -56,16 +58,42 @@ def lake_option(function: F) -> F:
 
 
 def source_option(function: F) -> F:
-    """``--source``: argument ``source`` is the text of the archive's location."""
-    return click.option(
+    """``--source`` and the options of a cluster: argument ``source`` is a text, or a ``KubeOptions`` to search.
+
+    ``--source`` goes before the flags of a cluster, these before the environment and the configuration file, and these
+    before the kubeconfig's current context.
+    """
+
+    @click.option(
         "--source",
         metavar="URI",
         envvar=SOURCE_VARIABLE,
-        callback=_or_configured("source", "postgresql://user@host/database or a file"),
         shell_complete=_complete_file,
-        help="The archive: postgresql://user@host/database, or a file of workflows. "
-        f"A password is better kept in PGPASSWORD or ~/.pgpass.  [env: {SOURCE_VARIABLE}; config: source]",
-    )(function)
+        help="The archive: postgresql://user@host/database, or a file of workflows; without it, that of the Argo "
+        "controller in the cluster of the kubeconfig. A password is better kept in PGPASSWORD or ~/.pgpass.  "
+        f"[env: {SOURCE_VARIABLE}; config: source]",
+    )
+    @kube_options()
+    @wraps(function)
+    def with_source(*args: Any, source: str | None, kube: KubeOptions, **kwargs: Any) -> Any:
+        return function(*args, source=_source(click.get_current_context(), source, kube), **kwargs)
+
+    return with_source  # type: ignore[return-value]  # click's decorators keep the callable's kind
+
+
+def _source(ctx: click.Context, given: str | None, kube: KubeOptions) -> str | KubeOptions:
+    from_flag = ctx.get_parameter_source("source") is click.core.ParameterSource.COMMANDLINE
+    if kube.is_given and not from_flag:
+        return kube
+    if named := given or settings(ctx).source:
+        return named
+    if not is_configured(kube):
+        raise ConfigError(
+            "no source given",
+            f"give --source (postgresql://user@host/database or a file), set {SOURCE_VARIABLE}, or `source` in the "
+            "configuration file, or name a cluster: --context, --kubeconfig, KUBECONFIG",
+        )
+    return kube
 
 
 def output_option(

@@ -88,9 +88,10 @@ class Settings:
 class S3:
     """The settings as each client wants them."""
 
-    def __init__(self, settings: Settings, bucket: str) -> None:
+    def __init__(self, settings: Settings, bucket: str, connections: int = 10) -> None:
         self.settings = settings
         self._bucket = bucket
+        self._connections = connections
 
     @cached_property
     def fs(self) -> S3FileSystem:
@@ -107,6 +108,7 @@ class S3:
             "connect_timeout": CONNECT_PATIENCE_S,
             "read_timeout": READ_PATIENCE_S,
             "retries": {"mode": "standard", "max_attempts": ATTEMPTS},
+            "max_pool_connections": self._connections,
             "s3": {"addressing_style": "virtual" if self.settings.virtual else "path"},
             "user_agent_extra": "kubectl-argo-archive",
         }
