@@ -1,0 +1,1 @@
+"""Go templates, carried out as far as files know their values."""

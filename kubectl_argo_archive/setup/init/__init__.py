@@ -1,0 +1,1 @@
+"""What ``setup init`` writes."""
