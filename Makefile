@@ -4,6 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
+TEST_PROCESSES ?= auto
 INPUTS := pyproject.toml constraints.txt scripts/make_venv.sh
 
 .DELETE_ON_ERROR:
@@ -28,7 +29,7 @@ $(VENV)/.demo $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: $(INPUTS)
 	@touch $@
 
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
 # whoever has installed the tests' extras has the demo's too
 demo: $(or $(wildcard $(VENV)/.dev),$(VENV)/.demo)
@@ -50,6 +51,7 @@ bench: $(VENV)/.dev $(VENV)/.bench
 docs: $(VENV)/.dev
 	$(BIN)/python -m kubectl_argo_archive.cli.reference > docs/cli.md
 	$(BIN)/python -m kubectl_argo_archive.cli.commands.tables > docs/tables.md
+	$(BIN)/python -m kubectl_argo_archive.checks.reference > docs/checks.md
 
 constraints:
 	@rm -rf $(VENV)-pins

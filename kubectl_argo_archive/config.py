@@ -11,6 +11,10 @@
     memory_limit = "2GB"
     timeout = 300
 
+    [audit]
+    seal = true
+    key = "/etc/argo-archive/audit.key"
+
 What a flag or an environment variable says comes first. Keys of S3 have no place here: profiles hold them.
 """
 
@@ -67,6 +71,27 @@ class QueryConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditConfig:
+    """Section ``[audit]``.
+
+    Attributes:
+        seal: True seals the lake after each export.
+        key: who signs: a PEM file, ``env:VARIABLE``, or ``secret:NAMESPACE/NAME/ENTRY``; never the key itself.
+        signer: a command that signs instead; then ``public_key`` is its public key.
+        public_key: PEM file of the public keys that digests are checked with.
+        interval: how often digests are expected, for example ``1h``; a longer silence is recorded as a gap.
+        access_log: False stops recording who read and exported audit data with this tool.
+    """
+
+    seal: bool = False
+    key: str | None = None
+    signer: str | None = None
+    public_key: str | None = None
+    interval: str | None = None
+    access_log: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole file; every key may be absent."""
 
@@ -74,6 +99,7 @@ class Config:
     lake: str | None = None
     s3: S3Config = S3Config()
     query: QueryConfig = QueryConfig()
+    audit: AuditConfig = AuditConfig()
 
 
 def load(file: str | os.PathLike[str] | None = None) -> Config:

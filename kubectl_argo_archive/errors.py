@@ -4,7 +4,8 @@
     ├── ConfigError             usage or configuration                   exit 2
     ├── UnreachableError        host, port, cluster, bucket: no answer   exit 4
     │   ├── SourceUnreachable   the archive database
-    │   └── StorageUnreachable  the lake's storage
+    │   ├── StorageUnreachable  the lake's storage
+    │   └── ClusterUnreachable  the Kubernetes API
     ├── SourceError             the archive answered, but not as Argo's archive
     ├── StorageError            the storage answered: no bucket, no rights, no space
     ├── LakeError               what lies there is not a readable lake, or another writer won
@@ -65,6 +66,18 @@ class SourceUnreachable(UnreachableError):
 
 class StorageUnreachable(UnreachableError):
     """The storage of the lake does not answer."""
+
+
+class ClusterUnreachable(UnreachableError):
+    """The Kubernetes API does not answer."""
+
+
+class ClusterError(ArgoArchiveError):
+    """The Kubernetes API answered and refused, or what runs there is not what a command needs."""
+
+
+class ClusterForbidden(ClusterError):
+    """A right in the cluster is missing; the message names verb, resource and namespace."""
 
 
 class SourceError(ArgoArchiveError):

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["fixtures.servers", "fixtures.kubectl", "fixtures.workflows"]
+pytest_plugins = [
+    "fixtures.leaks", "fixtures.audit", "fixtures.servers", "fixtures.kubectl", "fixtures.kube", "fixtures.kube_healthy",
+    "fixtures.workflows", "fixtures.logs",
+]  # fmt: skip
 
 _FOREIGN = ("AWS_", "PG", "KUBECTL_ARGO_ARCHIVE_", "KUBECONFIG", "XDG_", "S3_")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")

@@ -44,6 +44,8 @@ class LazyGroup(click.Group):
             module, _ = self.lazy[cmd_name]
             command: click.Command = getattr(import_module(module), cmd_name)
             command.params.extend(param for param in self.shared if param not in command.params)
+            if isinstance(command, LazyGroup):  # its own commands take them too
+                command.shared = command.shared or self.shared
             self.commands[cmd_name] = command
         return self.commands.get(cmd_name)
 

@@ -31,8 +31,10 @@ class Progress:
         total_bytes: int | None,
         quiet: bool,
         clock: Callable[[], float] = time.monotonic,
+        unit: str = "rows",
     ) -> None:
         self.label = label
+        self.unit = unit
         self.rows = 0
         self.bytes = 0
         self.total_rows = total_rows
@@ -104,7 +106,7 @@ class Progress:
 
     def _counts(self) -> str:
         of_rows = f"/{self.total_rows:,}" if self.total_rows else ""
-        counts = f"{self.rows:,}{of_rows} rows"
+        counts = f"{self.rows:,}{of_rows} {self.unit}"
         return f"{counts} · {size(self.bytes)}" if self.bytes else counts
 
     def _share(self) -> float | None:
@@ -117,7 +119,7 @@ class Progress:
 
     def _rate(self) -> list[str]:
         elapsed = self._elapsed()
-        rates = [f"{self.rows / elapsed:,.0f} rows/s"]
+        rates = [f"{self.rows / elapsed:,.0f} {self.unit}/s"]
         return [*rates, f"{size(self.bytes / elapsed)}/s"] if self.bytes else rates
 
     def _elapsed(self) -> float:
@@ -125,10 +127,15 @@ class Progress:
 
 
 def progress(
-    label: str = "export", *, total_rows: int | None = None, total_bytes: int | None = None, quiet: bool = False
+    label: str = "export",
+    *,
+    total_rows: int | None = None,
+    total_bytes: int | None = None,
+    quiet: bool = False,
+    unit: str = "rows",
 ) -> Progress:
     """``with progress("export", total_rows=…) as p: p.advance(rows=…, bytes=…)``; ``quiet`` shows nothing at all."""
-    return Progress(label, total_rows, total_bytes, quiet)
+    return Progress(label, total_rows, total_bytes, quiet, unit=unit)
 
 
 def size(count: float) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, timedelta
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -14,14 +16,25 @@ import psycopg
 from kubectl_argo_archive.archive.source import open_archive
 from kubectl_argo_archive.argo.times import parse_rfc3339
 from kubectl_argo_archive.demo.argo_schema import LATEST, archive_workflow, create_schema_sql, load_archive
+from kubectl_argo_archive.demo.logs import write_logs
 from kubectl_argo_archive.demo.postgres import EmbeddedPostgres
+from kubectl_argo_archive.demo.seaweedfs import SeaweedFS
 from kubectl_argo_archive.demo.workflows import generate_rows
 from kubectl_argo_archive.export.pipeline import export
 from kubectl_argo_archive.export.result import ExportResult
 from kubectl_argo_archive.lake.lake import Lake
+from kubectl_argo_archive.logs.claims import Chosen
+from kubectl_argo_archive.logs.decide import Rules
+from kubectl_argo_archive.logs.index import IndexOptions, index
+from kubectl_argo_archive.logs.result import IndexResult
+from kubectl_argo_archive.logs.survey import Opener
 
 RETRIED = 3
 EXPIRED = 20
+LOGGED = 40
+"""So many of the newest workflows have logs: thousands of small objects would take the demo's time, not show more."""
+PLANTED = "reactor-7f3a9c"
+"""Stands in one line of one log, for the search to find."""
 QUESTIONS = (
     (
         "Which templates fail most, and why?",
@@ -43,6 +56,16 @@ QUESTIONS = (
 )
 """What the demo asks at its end: a question and its SQL."""
 
+LOG_QUESTION = (
+    "Which failed pods ran out of memory, and said so at their end?",
+    """select n.template_name, date_trunc('week', n.finished_at) as week, count(distinct n.node_id) as pods
+from nodes n join log_objects o using (cluster, uid, node_id)
+join log_lines l on l.log_id = o.text_id
+where n.exit_code = 137 and n.phase = 'Failed' and l.line_no > o.lines - 20 and l.message ilike '%memory%'
+group by all order by pods desc, week, n.template_name""",
+)
+"""The same about logs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -50,11 +73,11 @@ class Step:
 
     Attributes:
         title: what happens, one line.
-        result: of the export, if the step is one.
+        result: of the export or the index run, if the step is one.
     """
 
     title: str
-    result: ExportResult | None = None
+    result: ExportResult | IndexResult | None = None
 
 
 @contextmanager
@@ -82,6 +105,40 @@ def run(uri: str, lake: Lake) -> Iterator[Step]:
     retried, expired = _live_on(uri)
     title = f"third export: {retried} failed workflows were retried under the same uid, {expired} expired by TTL"
     yield Step(title, export(archive, lake))
+
+
+def write_pod_logs(uri: str, server: SeaweedFS) -> int:
+    """Let the newest workflows have logs in S3, as their pods would have left them; return how many."""
+    newest = "select workflow::text from argo_archived_workflows order by finishedat desc limit %s"
+    with psycopg.connect(uri) as connection:
+        workflows = [json.loads(text) for (text,) in connection.execute(newest, [LOGGED]).fetchall()]
+    objects = {(made.bucket, made.key): made.data for made in write_logs(workflows)}
+    place, text = next((key, data) for key, data in objects.items() if data)
+    objects[place] = text + f"cooling pump of {PLANTED} stopped\n".encode()
+    for bucket in {bucket for bucket, _ in objects}:
+        server.s3(bucket)
+    client = server.client()
+    with ThreadPoolExecutor(8) as pool:
+        puts = [
+            pool.submit(partial(client.put_object, Bucket=bucket, Key=key, Body=data))
+            for (bucket, key), data in objects.items()
+        ]
+        for put in puts:
+            put.result()
+    return len(objects)
+
+
+def run_logs(uri: str, lake: Lake, opener: Opener) -> Iterator[Step]:
+    """Index the logs of the newest workflows, twice."""
+    with psycopg.connect(uri) as connection:
+        cut = "select finishedat from argo_archived_workflows order by finishedat desc offset %s limit 1"
+        (since,) = connection.execute(cut, [LOGGED - 1]).fetchone() or (None,)
+    # the workflows ended long ago and their logs were written just now: nobody has overwritten them
+    options = IndexOptions(
+        chosen=Chosen(since=since.replace(tzinfo=UTC) if since else None), rules=Rules(slack_s=10.0**9)
+    )
+    yield Step("index: every log is read once", index(lake, opener, options))
+    yield Step("index again: no object has changed, none is read", index(lake, opener, options))
 
 
 def _live_on(uri: str) -> tuple[int, int]:

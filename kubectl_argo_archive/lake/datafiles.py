@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import threading
 import time
 from collections import OrderedDict
 from contextlib import suppress
@@ -29,12 +30,13 @@ BUFFER_BYTES = 32 << 20
 OPEN_FILES = 24
 COMPRESSION_LEVEL = 3
 BLOOM_FPP = 0.02
-_STATS = ("cluster", "uid", "namespace", "name", "workflow", "phase", "version", "started_at", "finished_at", "seq")
+_STATS = ("cluster", "uid", "namespace", "name", "workflow", "phase", "version", "started_at", "finished_at", "seq",
+          "log_id", "block")  # fmt: skip
 NULL_MONTH = "__HIVE_DEFAULT_PARTITION__"
 
 
 class DataFiles:
-    """The data files of one export, over all tables; not safe to share between threads.
+    """The data files of one export, over all tables; only what :meth:`open_file` gives may be used by other threads.
 
     Args:
         storage: where the lake lies.
@@ -46,6 +48,8 @@ class DataFiles:
         self._prefix = prefix
         self._open: OrderedDict[tuple[str, str | None], _OpenFile] = OrderedDict()
         self._count = 0
+        self._lock = threading.Lock()
+        self._given: dict[int, LakeFile] = {}
         self.finished: dict[str, list[AddedFile]] = {}
 
     def append(self, spec: TableSpec, month: str | None, rows: pa.Table) -> None:
@@ -67,6 +71,25 @@ class DataFiles:
         if file.written >= FILE_BYTES:
             self._finish(key)
 
+    def open_file(self, spec: TableSpec, month: str | None, suffix: str = ".zstd.parquet") -> LakeFile:
+        """A new file for a caller that lays out its Parquet itself; give it back with :meth:`add_file`."""
+        with self._lock:
+            path = self._path(spec, month, suffix)
+            file = self._given[id(path)] = LakeFile(self._storage, spec, month, path, id(path))
+        return file
+
+    def add_file(self, file: LakeFile, metadata: pq.FileMetaData) -> None:
+        """Close a file of :meth:`open_file` and let it be published.
+
+        Args:
+            file: complete, its Parquet footer included.
+            metadata: of the closed Parquet writer: ``writer.writer.metadata``.
+        """
+        added = file.finished(metadata)
+        with self._lock:
+            del self._given[file.number]
+            self.finished.setdefault(file.spec.name, []).append(added)
+
     def finish(self) -> dict[str, list[AddedFile]]:
         """Close all files; return what was written, by table."""
         for key in list(self._open):
@@ -75,21 +98,30 @@ class DataFiles:
 
     def abandon(self) -> None:
         """Delete whatever was written: nobody will ever see it."""
-        for file in self._open.values():
+        for collecting in self._open.values():
+            collecting.abandon()
+        for file in self._given.values():
             file.abandon()
         for name, files in self.finished.items():
             for added in files:
                 _delete(self._storage, self._storage.path(name, added.path))
         self._open.clear()
+        self._given.clear()
         self.finished.clear()
 
     def _new(self, spec: TableSpec, month: str | None) -> _OpenFile:
+        with self._lock:
+            return _OpenFile(self._storage, spec, month, self._path(spec, month, ".zstd.parquet"))
+
+    def _path(self, spec: TableSpec, month: str | None, suffix: str) -> str:
         self._count += 1
-        folder = f"{MONTH}={month}/" if spec.by_month else ""
-        return _OpenFile(self._storage, spec, month, f"{folder}part-{self._prefix}-{self._count:05}.zstd.parquet")
+        folder = f"{MONTH}={month or NULL_MONTH}/" if spec.by_month else ""
+        return f"{folder}part-{self._prefix}-{self._count:05}{suffix}"
 
     def _finish(self, key: tuple[str, str | None]) -> None:
-        self.finished.setdefault(key[0], []).append(self._open[key].finish())
+        added = self._open[key].finish()
+        with self._lock:
+            self.finished.setdefault(key[0], []).append(added)
         del self._open[key]
 
 
@@ -126,22 +158,55 @@ class _Hashed(io.RawIOBase):
         self._target = None
 
 
+class LakeFile(_Hashed):
+    """One file of the lake that is being written, through whatever writes to a binary file; any one thread's."""
+
+    def __init__(self, storage: Storage, spec: TableSpec, month: str | None, path: str, number: int) -> None:
+        self.spec, self.number = spec, number
+        self._storage, self._month, self._path = storage, month, path
+        self._file = storage.fs.open(storage.path(spec.name, path), "wb")
+        super().__init__(self._file)
+
+    def finished(self, footer: pq.FileMetaData) -> AddedFile:
+        """Close the file and say what it holds."""
+        self._file.close()
+        return AddedFile(
+            path=self._path,
+            month=None if self._month == NULL_MONTH else self._month,
+            size=self.size,
+            rows=footer.num_rows,
+            stats=_statistics(footer),
+            sha256=self.sha256.hexdigest(),
+            modified_ms=int(time.time() * 1000),
+        )
+
+    def abandon(self) -> None:
+        """Close without keeping; the storage may or may not hold a part of it."""
+        self.forget()
+        with suppress(OSError):  # a full disk cannot take what is still buffered, and need not
+            if self._storage.location.is_local:
+                self._file.close()
+            else:
+                self._file.discard()
+                self._file.closed = True  # or it would be uploaded when it is forgotten
+        _delete(self._storage, self._storage.path(self.spec.name, self._path))
+
+
 class _OpenFile:
-    """One Parquet file being written."""
+    """One Parquet file that collects rows."""
 
     def __init__(self, storage: Storage, spec: TableSpec, month: str | None, path: str) -> None:
         self._storage, self._spec, self._month, self._path = storage, spec, month, path
         self._tables: list[pa.Table] = []
-        self._target: Any = None
+        self._file: LakeFile | None = None
         self._writer: pq.ParquetWriter | None = None
-        self._hashed: _Hashed | None = None
         self.buffered_bytes = 0
         self.buffered_rows = 0
 
     @property
     def written(self) -> int:
         """Bytes in storage so far."""
-        return self._hashed.size if self._hashed else 0
+        return self._file.size if self._file else 0
 
     def buffer(self, rows: pa.Table) -> None:
         """Keep rows for the next row group."""
@@ -153,8 +218,8 @@ class _OpenFile:
         """Write what is buffered as one row group."""
         if not self._tables:
             return
-        # one dictionary per column chunk, or Parquet's writer gives dictionaries up
-        rows = pa.concat_tables(self._tables).unify_dictionaries().combine_chunks()
+        # one dictionary for all chunks, or Parquet's writer gives dictionaries up
+        rows = pa.concat_tables(self._tables).unify_dictionaries()
         self._tables.clear()
         self.buffered_bytes = self.buffered_rows = 0
         if self._writer is None:
@@ -163,15 +228,12 @@ class _OpenFile:
         self._writer.write_table(rows, row_group_size=max(len(rows), 1))
 
     def _start(self, rows: pa.Table) -> None:
-        path = self._storage.path(self._spec.name, self._path)
-        self._target = self._storage.fs.open(path, "wb")
-        self._hashed = _Hashed(self._target)
         spec = self._spec
+        self._file = LakeFile(self._storage, spec, self._month, self._path, 0)
         bloom = {name: {"ndv": _distinct(rows.column(name)), "fpp": BLOOM_FPP} for name in spec.bloom}
         encodings = _encodings(spec)
-        leaves = {c.name for c in spec.columns if not pa.types.is_nested(c.type)}
         self._writer = pq.ParquetWriter(
-            self._hashed,
+            self._file,
             rows.schema,
             compression="zstd",
             compression_level=COMPRESSION_LEVEL,
@@ -183,7 +245,7 @@ class _OpenFile:
                 if leaf not in encodings
             ],
             column_encoding=encodings or None,
-            write_statistics=sorted(leaves - {"json"}),
+            write_statistics=_measured(spec),
             bloom_filter_options=bloom or None,
             store_schema=False,
             write_page_index=False,
@@ -193,33 +255,28 @@ class _OpenFile:
         """Write the footer, close the file and say what it holds."""
         self.flush()
         assert self._writer is not None
-        assert self._hashed is not None
+        assert self._file is not None
         self._writer.close()
-        self._target.close()
-        footer: pq.FileMetaData = self._writer.writer.metadata
-        month = None if self._month == NULL_MONTH else self._month
-        return AddedFile(
-            path=self._path,
-            month=month,
-            size=self._hashed.size,
-            rows=footer.num_rows,
-            stats=_statistics(footer),
-            sha256=self._hashed.sha256.hexdigest(),
-            modified_ms=int(time.time() * 1000),
-        )
+        return self._file.finished(self._writer.writer.metadata)
 
     def abandon(self) -> None:
         """Close without keeping; the storage may or may not hold a part of it."""
-        if self._target is None or self._hashed is None:
-            return
-        self._hashed.forget()
-        with suppress(OSError):  # a full disk cannot take what is still buffered, and need not
-            if self._storage.location.is_local:
-                self._target.close()
-            else:
-                self._target.discard()
-                self._target.closed = True  # or it would be uploaded when it is forgotten
-        _delete(self._storage, self._storage.path(self._spec.name, self._path))
+        if self._file is not None:
+            self._file.abandon()
+
+
+def _measured(spec: TableSpec) -> list[str]:
+    """Columns with smallest and largest values per row group: free text in no order costs time and skips nothing."""
+    return [
+        c.name
+        for c in spec.columns
+        if not pa.types.is_nested(c.type) and (c.name in _STATS or c.name in spec.unique or not _is_text(c.type))
+        if c.name != "json"
+    ]
+
+
+def _is_text(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_))
 
 
 def _leaves(name: str, type_: pa.DataType) -> list[str]:

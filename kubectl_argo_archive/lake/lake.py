@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +23,7 @@ from kubectl_argo_archive.lake.delta import AddedFile, DeltaTables, reading
 from kubectl_argo_archive.lake.lock import WriterLock
 from kubectl_argo_archive.lake.snapshot import Snapshot
 from kubectl_argo_archive.storage.filesystem import Storage
-from kubectl_argo_archive.tables.schema import BY_NAME, EXPORTS, SCHEMA_VERSION, TABLES
+from kubectl_argo_archive.tables.schema import EXPORTS, SCHEMA_VERSION, STORED, TableSpec
 
 _LEDGER_KEY = "kubectl-argo-archive.publish"
 """Commit metadata of the ledger: a reader learns the newest row from the log, without opening a data file."""
@@ -76,6 +76,9 @@ class Lake:
             versions=published["table_versions"],
             superseded=published["superseded_versions"],
             total=published["total_versions"],
+            logs=published.get("total_logs", 0),
+            dead_logs=published.get("superseded_logs", 0),
+            dead_texts=published.get("dead_texts", 0),
             _storage=self.storage,
         )
 
@@ -105,14 +108,18 @@ class Lake:
         return None
 
     @contextmanager
-    def writer(self, export_id: str) -> Iterator[LakeWriter]:
+    def writer(self, export_id: str, tables: Sequence[TableSpec] = ()) -> Iterator[LakeWriter]:
         """Take the lake for writing; what was not published when the block ends is deleted again.
+
+        Args:
+            export_id: of the publish.
+            tables: optional tables that will be written to.
 
         Raises:
             LakeError: another writer has it.
         """
         with WriterLock(self.storage, export_id) as lock:
-            writer = LakeWriter(self.storage, self._tables, lock, export_id)
+            writer = LakeWriter(self.storage, self._tables, lock, export_id, tables)
             with reading(self.storage):
                 writer.prepare(self)
             try:
@@ -138,8 +145,11 @@ class LakeWriter:
         published: whether the publish happened.
     """
 
-    def __init__(self, storage: Storage, tables: DeltaTables, lock: WriterLock, export_id: str) -> None:
+    def __init__(
+        self, storage: Storage, tables: DeltaTables, lock: WriterLock, export_id: str, wanted: Sequence[TableSpec] = ()
+    ) -> None:
         self._storage = storage
+        self._wanted = {spec.name for spec in wanted}
         self._lock = lock
         self._tables = tables
         self._export_id = export_id
@@ -151,7 +161,7 @@ class LakeWriter:
     def prepare(self, lake: Lake) -> None:
         """Create missing tables, undo what a dead writer left, and look at the newest publish."""
         newest = lake.ledger()
-        for spec in TABLES:
+        for spec in self._specs(newest):
             if newest is None or spec.name not in newest["table_versions"]:
                 self._tables.create(spec)
         self._roll_back(newest)
@@ -159,6 +169,11 @@ class LakeWriter:
         if dead and not (newest and newest["export_id"] == dead):  # it may have died after its publish
             self._delete_files_of(dead)
         self.before = lake._as_snapshot(newest) if newest else None
+
+    def _specs(self, newest: dict[str, Any] | None) -> list[TableSpec]:
+        """The tables that this lake has, or gets from this writer."""
+        known = self._wanted | set(newest["table_versions"] if newest else ())
+        return [spec for spec in STORED if not spec.optional or spec.name in known]
 
     def undo(self, lake: Lake) -> None:
         """Leave the lake as it was, unless the publish went through and only its answer was lost."""
@@ -173,7 +188,7 @@ class LakeWriter:
     def _roll_back(self, newest: dict[str, Any] | None) -> None:
         """Undo commits that no ledger row names."""
         versions = newest["table_versions"] if newest else {}
-        for spec in TABLES:
+        for spec in self._specs(newest):
             if spec is EXPORTS:
                 continue
             wanted = versions.get(spec.name, 0)
@@ -181,7 +196,7 @@ class LakeWriter:
                 self._tables.restore(spec.name, wanted)
 
     def _delete_files_of(self, export_id: str) -> None:
-        for spec in TABLES:
+        for spec in STORED:
             pattern = self._storage.path(spec.name, "**" if spec.by_month else "", f"part-{export_id}-*")
             for path in self._storage.fs.glob(pattern):
                 self._storage.fs.rm_file(path)
@@ -202,7 +217,7 @@ class LakeWriter:
             self._tables = DeltaTables(self._storage.url(), self._storage.delta_options())
             versions = dict(self.before.versions) if self.before else {}
             stamp = {"export_id": self._export_id}
-            for spec in TABLES:
+            for spec in self._specs({"table_versions": versions}):
                 if spec is not EXPORTS:
                     current = self._tables.add_missing_columns(spec)
                     versions[spec.name] = (
@@ -210,6 +225,7 @@ class LakeWriter:
                     )
             versions.pop(EXPORTS.name, None)
             row = {
+                **self._carried(),
                 **ledger,
                 "export_id": self._export_id,
                 "seq": (self.before.seq if self.before else 0) + 1,
@@ -225,12 +241,23 @@ class LakeWriter:
         self.published = True
         return row
 
+    def _carried(self) -> dict[str, Any]:
+        """What a publish of workflows leaves alone of the logs, and the other way round."""
+        before = self.before
+        return {
+            "total_versions": before.total if before else 0,
+            "superseded_versions": before.superseded if before else 0,
+            "total_logs": before.logs if before else 0,
+            "superseded_logs": before.dead_logs if before else 0,
+            "dead_texts": before.dead_texts if before else 0,
+        }
+
     def _publish_ledger(self, row: dict[str, Any]) -> None:
         as_maps = {k: list(v.items()) if isinstance(v, dict) else v for k, v in row.items()}
-        self._ledger_file.append(EXPORTS, None, pa.Table.from_pylist([as_maps], BY_NAME[EXPORTS.name].schema))
+        self._ledger_file.append(EXPORTS, None, pa.Table.from_pylist([as_maps], EXPORTS.schema))
         self._tables.add_missing_columns(EXPORTS)
         self._lock.check()
-        published = {k: row[k] for k in ("export_id", "seq", "table_versions", "total_versions", "superseded_versions")}
+        published = {k: row[k] for k in ("export_id", "seq", "table_versions", *self._carried())}
         published["published_at"] = row["published_at"].isoformat()
         self._tables.commit(EXPORTS, self._ledger_file.finish()[EXPORTS.name], {_LEDGER_KEY: json.dumps(published)})
 

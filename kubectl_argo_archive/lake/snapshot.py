@@ -44,6 +44,9 @@ class Snapshot:
         versions: Delta version of each table.
         superseded: workflow versions that are no longer the latest.
         total: workflow versions in the lake.
+        logs: rows ever written to ``log_objects``.
+        dead_logs: those of them that a later index run replaced.
+        dead_texts: indexed texts whose object has changed since.
     """
 
     export_id: str
@@ -53,6 +56,9 @@ class Snapshot:
     superseded: int
     total: int
     _storage: Storage = field(repr=False)
+    logs: int = 0
+    dead_logs: int = 0
+    dead_texts: int = 0
     _opened: dict[str, TableSnapshot] = field(default_factory=dict, repr=False)
 
     @property

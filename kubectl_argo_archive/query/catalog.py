@@ -13,7 +13,7 @@ from typing import Literal
 import pyarrow as pa
 
 from kubectl_argo_archive.query.views import View, all_views
-from kubectl_argo_archive.tables.schema import TABLES, WORKFLOW_TABLES, TableSpec
+from kubectl_argo_archive.tables.schema import DOCUMENTED, WORKFLOW_TABLES, TableSpec
 
 MONTH = "month"
 VERSIONS = {
@@ -34,8 +34,15 @@ _EXAMPLES = {
     "raw": "SELECT json->>'$.spec.entrypoint' FROM raw WHERE uid = '6522aff1-1e01-11ea-b443-42010aa80075'",
     "quarantine": "SELECT namespace, name, reason FROM quarantine",
     "source_events": "SELECT kind, count(*) FROM source_events GROUP BY kind",
+    "log_objects": "SELECT status, count(*), sum(size) FROM log_objects GROUP BY status",
+    "log_orphans": "SELECT bucket, count(*), sum(size) FROM log_orphans GROUP BY bucket",
+    "log_events": "SELECT kind, count(*) FROM log_events GROUP BY kind",
+    "log_lines": "SELECT workflow, line_no, message FROM log_lines WHERE level = 'ERROR' LIMIT 20",
     "exports": "SELECT export_id, published_at, new, changed, deleted FROM exports ORDER BY seq DESC LIMIT 10",
 }
+LOG_VERSIONS = {"log_objects": "log_object_versions"}
+"""The same for what index runs found: every state of each log."""
+
 _EXTRA = {
     "workflows": (
         ("is_latest", "BOOLEAN", "True for the newest archived state of the uid; always true in `workflows`.", "true"),
@@ -81,9 +88,10 @@ class Relation:
 @lru_cache(maxsize=1)
 def relations() -> Mapping[str, Relation]:
     """All relations by name: tables, then curated views, then versions."""
-    tables = [_table(spec) for spec in TABLES]
+    tables = [_table(spec) for spec in DOCUMENTED]
     views = [_view(view) for view in all_views()]
     versions = [_versions(spec) for spec in WORKFLOW_TABLES]
+    versions += [_log_versions(spec) for spec in DOCUMENTED if spec.name in LOG_VERSIONS]
     return {relation.name: relation for relation in (*tables, *views, *versions)}
 
 
@@ -115,6 +123,13 @@ def _versions(spec: TableSpec) -> Relation:
     name = VERSIONS[spec.name]
     doc = f"As `{spec.name}`, with every archived state of a workflow."
     example = f"SELECT uid, version FROM {name} WHERE version > 1"
+    return Relation(name, "versions", doc, _columns(spec), example, table=spec)
+
+
+def _log_versions(spec: TableSpec) -> Relation:
+    name = LOG_VERSIONS[spec.name]
+    doc = f"As `{spec.name}`, with every state that an index run found, replaced ones too."
+    example = f"SELECT cluster, uid, node_id, count(*) FROM {name} GROUP BY ALL HAVING count(*) > 1"
     return Relation(name, "versions", doc, _columns(spec), example, table=spec)
 
 

@@ -19,6 +19,8 @@ _NULL_MONTH = "__HIVE_DEFAULT_PARTITION__"
 _KEY = "cluster, uid, version"
 _AT = "events.noticed_at"
 _DELETED_AT = "source_deleted_at"
+_DEAD = {"log_objects": ("dead_logs", "superseded"), "log_lines": ("dead_texts", "text_superseded")}
+"""Table of logs → count in the snapshot and list of its dead rows, and the event that names these."""
 
 
 class TableFiles(Protocol):
@@ -36,6 +38,16 @@ class LakeSnapshot(Protocol):
     @property
     def superseded(self) -> int:
         """Workflow states that a newer one replaced."""
+        ...
+
+    @property
+    def dead_logs(self) -> int:
+        """Rows of ``log_objects`` that a newer one replaced."""
+        ...
+
+    @property
+    def dead_texts(self) -> int:
+        """Indexed texts whose object has changed since."""
         ...
 
     def table(self, name: str) -> TableFiles:
@@ -106,6 +118,8 @@ class _Maker:
     def _states(self, spec: TableSpec, *, latest: bool) -> str:
         """All rows, or those of the latest states; for ``workflows`` with the columns that only SQL has."""
         scan = _scan(spec, self._urls(spec))
+        if spec.name in _DEAD:
+            return self._live(spec, scan) if latest else scan
         replaced = spec.name in VERSIONS and self.snapshot.superseded > 0
         if replaced and (latest or spec.name == "workflows"):
             self._list("superseded", f"SELECT DISTINCT {_KEY} FROM events WHERE kind = 'superseded'")
@@ -129,16 +143,24 @@ class _Maker:
             f"FROM ({scan}) w{anti}{joins}"
         )
 
+    def _live(self, spec: TableSpec, scan: str) -> str:
+        """Rows of logs or of their lines without those that a later index run declared dead."""
+        name, kind = _DEAD[spec.name]
+        if not getattr(self.snapshot, name):
+            return scan
+        self._list(name, f"SELECT DISTINCT log_id FROM events WHERE kind = '{kind}'", of="log_events")
+        return f"SELECT * FROM ({scan}) ANTI JOIN {LISTS}.{name} USING (log_id)"
+
     def _urls(self, spec: TableSpec) -> list[str]:
         urls = self.snapshot.table(spec.name).urls
         if self.made.first(f"files of {spec.name}"):
             self.made.urls.extend(urls)
         return urls
 
-    def _list(self, name: str, select: str) -> None:
-        """A small table, made once from the table ``source_events``."""
+    def _list(self, name: str, select: str, of: str = "source_events") -> None:
+        """A small table, made once from a table of events."""
         if self.made.first(f"{LISTS}.{name}"):
-            events = BY_NAME["source_events"]
+            events = BY_NAME[of]
             scan = _scan(events, self._urls(events))
             self.made.statements.append(f"CREATE SCHEMA IF NOT EXISTS {LISTS}")
             self.made.statements.append(f"CREATE TABLE {LISTS}.{name} AS WITH events AS ({scan}) {select}")

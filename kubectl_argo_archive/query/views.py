@@ -70,7 +70,14 @@ def template_of(alias: str) -> str:
 
 def all_views() -> tuple[View, ...]:
     """Every curated view; a view comes after those that it uses."""
-    from kubectl_argo_archive.query import views_cost, views_failure, views_people, views_quality, views_time
+    from kubectl_argo_archive.query import (
+        views_cost,
+        views_failure,
+        views_logs,
+        views_people,
+        views_quality,
+        views_time,
+    )
 
     return (
         *views_failure.VIEWS,
@@ -78,4 +85,5 @@ def all_views() -> tuple[View, ...]:
         *views_cost.VIEWS,
         *views_people.VIEWS,
         *views_quality.VIEWS,
+        *views_logs.VIEWS,
     )

@@ -8,61 +8,23 @@ Units: ``*_s`` are seconds, ``*_mib_s`` mebibyte-seconds, ``*_bytes`` bytes; eve
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pyarrow as pa
+
+from kubectl_argo_archive.tables.log_schema import LOG_TABLES
+from kubectl_argo_archive.tables.spec import FLAG as FLAG
+from kubectl_argo_archive.tables.spec import INT as INT
+from kubectl_argo_archive.tables.spec import INT_MAP as INT_MAP
+from kubectl_argo_archive.tables.spec import SECONDS as SECONDS
+from kubectl_argo_archive.tables.spec import SMALL as SMALL
+from kubectl_argo_archive.tables.spec import TEXT as TEXT
+from kubectl_argo_archive.tables.spec import TEXT_MAP as TEXT_MAP
+from kubectl_argo_archive.tables.spec import TEXTS as TEXTS
+from kubectl_argo_archive.tables.spec import TIME as TIME
+from kubectl_argo_archive.tables.spec import Column as Column
+from kubectl_argo_archive.tables.spec import TableSpec as TableSpec
 
 SCHEMA_VERSION = 1
 """Raised when the meaning of an existing column changes; written into every ledger row."""
-
-TEXT = pa.string()
-TIME = pa.timestamp("us", tz="UTC")
-INT = pa.int64()
-SMALL = pa.int32()
-SECONDS = pa.float64()
-FLAG = pa.bool_()
-TEXTS = pa.list_(pa.field("element", TEXT))
-TEXT_MAP = pa.map_(TEXT, TEXT)
-INT_MAP = pa.map_(TEXT, INT)
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column: its Arrow type, what it means and one example, as text."""
-
-    name: str
-    type: pa.DataType
-    doc: str
-    example: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class TableSpec:
-    """One table of the lake.
-
-    Attributes:
-        name: name in SQL and of the folder in the lake.
-        doc: what one row is.
-        columns: in the order in which they are stored.
-        by_month: partitioned by ``month`` of the workflow's ``finished_at`` (tables of workflow rows).
-        bloom: columns that get a Parquet Bloom filter.
-        unique: columns whose values hardly repeat, stored without a dictionary.
-        prefixed: columns of long ids that share their beginnings, stored delta encoded.
-    """
-
-    name: str
-    doc: str
-    columns: tuple[Column, ...]
-    by_month: bool = True
-    bloom: tuple[str, ...] = ()
-    unique: tuple[str, ...] = ()
-    prefixed: tuple[str, ...] = ()
-
-    @property
-    def schema(self) -> pa.Schema:
-        """The Arrow schema of the data files (without the partition column)."""
-        return pa.schema([pa.field(c.name, c.type) for c in self.columns])
-
 
 _KEY = (
     Column("cluster", TEXT, "Argo's `persistence.clusterName`: which cluster archived the workflow.", "default"),
@@ -336,16 +298,16 @@ EXPORTS = TableSpec(
     (
         Column("export_id", TEXT, "Id.", "20261123T160000Z-3f9a2c"),
         Column("seq", INT, "1, 2, 3, …: the order of publishing.", "7"),
-        Column("kind", TEXT, "export or compaction.", "export"),
+        Column("kind", TEXT, "export (workflows), index (logs) or compaction.", "export"),
         Column("started_at", TIME, "Start.", "2026-11-23 16:00:00+00"),
         Column("published_at", TIME, "When readers began to see it.", "2026-11-23 16:00:41+00"),
         Column("source", TEXT, "The source, without secrets.", "postgresql://db:5432/argo"),
         Column("source_id", TEXT, "Identity of the source that survives another host name.", "pg:7412345678901/argo"),
         Column("selection", TEXT, "Filters of the export, as JSON.", "{}"),
-        Column("new", INT, "Workflows seen for the first time.", "120"),
-        Column("changed", INT, "Workflows archived again with another content.", "3"),
-        Column("deleted", INT, "Workflows found gone from the source.", "0"),
-        Column("unchanged", INT, "Workflows left alone.", "10240"),
+        Column("new", INT, "Workflows seen for the first time; of an index run: logs.", "120"),
+        Column("changed", INT, "Workflows archived again with another content; of an index run: logs.", "3"),
+        Column("deleted", INT, "Workflows found gone from the source; of an index run: log objects.", "0"),
+        Column("unchanged", INT, "Workflows left alone; of an index run: logs.", "10240"),
         Column("quarantined", INT, "Rows that went to `quarantine`.", "0"),
         Column("table_versions", pa.map_(TEXT, INT), "Delta version of every table at this publish.", "{nodes: 4}"),
         Column("table_rows", pa.map_(TEXT, INT), "Rows that this publish added, per table.", "{nodes: 3600}"),
@@ -353,6 +315,9 @@ EXPORTS = TableSpec(
         Column("table_sha256", TEXT_MAP, "Per table, SHA-256 over the added data files' own, in path order.", ""),
         Column("total_versions", INT, "Workflow states in the lake after this publish.", "10363"),
         Column("superseded_versions", INT, "How many of them are no longer the latest.", "3"),
+        Column("total_logs", INT, "Rows ever written to `log_objects`: the highest `log_id`.", "52000"),
+        Column("superseded_logs", INT, "How many of them a later index run replaced.", "12"),
+        Column("dead_texts", INT, "Indexed texts whose object has changed since.", "4"),
         Column("schema_version", SMALL, "Version of the meaning of the columns.", "1"),
         Column("tool_version", TEXT, "Version of kubectl argo-archive.", "0.1.0"),
     ),
@@ -363,6 +328,12 @@ WORKFLOW_TABLES: tuple[TableSpec, ...] = (WORKFLOWS, NODES, PARAMETERS, ARTIFACT
 """Tables that flattening fills, in the order in which they are committed."""
 
 TABLES: tuple[TableSpec, ...] = (*WORKFLOW_TABLES, QUARANTINE, SOURCE_EVENTS, EXPORTS)
-"""All tables of the lake; the ledger comes last because it is published last."""
+"""What every lake has from its first export on; the ledger comes last because it is published last."""
 
-BY_NAME: dict[str, TableSpec] = {table.name: table for table in TABLES}
+STORED: tuple[TableSpec, ...] = (*TABLES[:-1], *(table for table in LOG_TABLES if not table.virtual), EXPORTS)
+"""All tables that a lake may have, in the order in which they are committed."""
+
+DOCUMENTED: tuple[TableSpec, ...] = (*TABLES[:-1], *(table for table in LOG_TABLES if not table.hidden), EXPORTS)
+"""All tables that SQL may name, those included that are made from others."""
+
+BY_NAME: dict[str, TableSpec] = {table.name: table for table in (*DOCUMENTED, *STORED)}

@@ -22,6 +22,7 @@ from kubectl_argo_archive.errors import ExitCode
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from kubectl_argo_archive.cluster.access import KubeOptions
     from kubectl_argo_archive.export.result import ExportResult
 
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     short_help="Copy the archived workflows into the lake.",
     epilog="""\b
 Examples:
+  kubectl argo-archive export --lake s3://bucket/lake
   kubectl argo-archive export --source postgresql://argo@db/argo --lake s3://bucket/lake
   kubectl argo-archive export --source dump.ndjson.gz --lake ./lake
   kubectl argo-archive export -n data -l team=risk --since 30d --dry-run -o json
@@ -50,7 +52,7 @@ Exit codes:
 @click.pass_context
 def export(
     ctx: click.Context,
-    source: str,
+    source: str | KubeOptions,
     lake: str,
     namespaces: tuple[str, ...],
     selector: str | None,
@@ -68,14 +70,14 @@ def export(
     """
     from kubectl_argo_archive.archive.workflow_archive import Selection
     from kubectl_argo_archive.connect import open_lake, open_source
-    from kubectl_argo_archive.export.memory import use_lean_allocator
+    from kubectl_argo_archive.tables.memory import use_lean_allocator
     from kubectl_argo_archive.export.pipeline import Watcher
     from kubectl_argo_archive.export.pipeline import export as run
 
     use_lean_allocator()
     with progress("export", quiet=quiet) as shown:
         result = run(
-            open_source(source),
+            open_source(source, diagnostics.note),
             open_lake(lake, settings(ctx)),
             Selection(namespaces, selector, since, until),
             full=full,
@@ -83,6 +85,8 @@ def export(
             watcher=Watcher(lambda rows: setattr(shown, "total_rows", rows), shown.advance),
         )
     _print(result, output)
+    if settings(ctx).audit.seal and not dry_run:
+        _seal(ctx, source, lake)
     if result.quarantined:
         diagnostics.warn(
             f"{result.quarantined} rows could not be read as workflows and are in quarantine",
@@ -91,6 +95,17 @@ def export(
         )
         return ExitCode.FOUND_PROBLEMS
     return ExitCode.OK
+
+
+def _seal(ctx: click.Context, source: str | KubeOptions, lake: str) -> None:
+    """As section ``[audit]`` of the configuration file asks for."""
+    from kubectl_argo_archive.audit.configured import seal_as_configured
+    from kubectl_argo_archive.connect import open_lake, open_source, secret_reader
+
+    config = settings(ctx)
+    archive = None if source == "-" else open_source(source)  # standard input can be read once only
+    for digest in seal_as_configured(open_lake(lake, config), archive, config.audit, secret_reader()):
+        diagnostics.note(f"sealed: {digest.digest}, {digest.workflows:,} workflow versions")
 
 
 def _print(result: ExportResult, output: str) -> None:

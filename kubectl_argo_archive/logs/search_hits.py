@@ -1,0 +1,268 @@
+"""From a block to hits: its matching lines, with number, offset, time, level and neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from kubectl_argo_archive.logs import lines_stamp
+from kubectl_argo_archive.logs.search_index import Block, Ints, Segment, read_block
+from kubectl_argo_archive.logs.search_logs import Log
+from kubectl_argo_archive.logs.search_match import Found, Matcher
+from kubectl_argo_archive.logs.segment_text import moment
+
+_FEW = 24
+MESSAGE_BYTES = 1 << 20
+"""More of one line is not shown."""
+_ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A neighbour of a hit."""
+
+    line_no: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One matching line.
+
+    Attributes:
+        log_id: the text.
+        line_no: from 1.
+        byte_offset: where the line begins in the (decompressed) object.
+        at: its time, or its entry's; None if there is none.
+        level: likewise.
+        message: the line; bytes that are no UTF-8 became U+FFFD.
+        cut: bytes of the line that ``message`` leaves out.
+        before: lines before it.
+        after: lines behind it.
+        log: whose log it is.
+    """
+
+    log_id: int
+    line_no: int
+    byte_offset: int
+    at: datetime | None
+    level: str | None
+    message: str
+    cut: int = 0
+    before: tuple[Line, ...] = ()
+    after: tuple[Line, ...] = ()
+    log: Log | None = None
+
+    def of(self, log: Log) -> Hit:
+        """The same hit, with its log."""
+        return replace(self, log=log)
+
+
+@dataclass(frozen=True, slots=True)
+class LineFilter:
+    """What is asked of a line beside the pattern: a level, a time."""
+
+    levels: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether anything is asked."""
+        return bool(self.levels or self.since or self.until)
+
+    def takes(self, hit: Hit, log: Log) -> bool:
+        """Whether a hit passes; a line without a time counts as written when its node ended."""
+        if self.levels and hit.level not in self.levels:
+            return False
+        if self.since is None and self.until is None:
+            return True
+        at = hit.at or log.finished_at
+        if at is None:
+            return False
+        return (self.since is None or at >= self.since) and (self.until is None or at < self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What is done with each block.
+
+    Attributes:
+        matcher: finds the lines.
+        context: neighbours of each hit.
+        hits: whether hits are wanted, or only their number.
+        wanted: ids of the texts that are searched, sorted; None for all.
+        dead: ids of texts that no longer count, sorted.
+    """
+
+    matcher: Matcher
+    context: int
+    hits: bool
+    wanted: Ints | None
+    dead: Ints
+
+
+@dataclass(slots=True)
+class Scan:
+    """What one block gave.
+
+    Attributes:
+        lines: that matched.
+        counts: the same per text.
+        hits: if they were wanted.
+    """
+
+    lines: int = 0
+    counts: list[tuple[int, int]] = field(default_factory=list)
+    hits: list[Hit] = field(default_factory=list)
+
+
+def scan_block(segment: Segment, number: int, tally: Tally) -> Scan:
+    """Look through one block."""
+    block = read_block(segment, number)
+    if len(block.rows[1]) and block.rows[1][0]:
+        return _scan_long_line(block, tally)
+    found = tally.matcher.find(block.data, block.bounds)
+    if not len(found.starts):
+        return Scan()
+    rows = np.searchsorted(block.bounds, found.starts, "right") - 1
+    ids = block.rows[0][rows]
+    keep = ~np.isin(ids, tally.dead) if len(tally.dead) else np.ones(len(ids), bool)
+    if tally.wanted is not None:
+        keep &= np.isin(ids, tally.wanted)
+    found, rows, ids = Found(found.starts[keep], found.ends[keep]), rows[keep], ids[keep]
+    numbers, counts = np.unique(ids, return_counts=True)
+    scan = Scan(len(ids), list(zip(numbers.tolist(), counts.tolist(), strict=True)))
+    if tally.hits:
+        scan.hits = list(_hits(block, found, rows, tally.context))
+    return scan
+
+
+def _hits(block: Block, found: Found, rows: Ints, context: int) -> Iterator[Hit]:
+    places = _places(block, found, rows)
+    for start, end, row, place in zip(found.starts.tolist(), found.ends.tolist(), rows.tolist(), places, strict=True):
+        line_no = int(block.rows[2][row]) + place
+        low = int(block.bounds[row])
+        level, at = _facts(block, row, place, line_no)
+        hit = Hit(
+            log_id=int(block.rows[0][row]),
+            line_no=line_no,
+            byte_offset=int(block.rows[3][row]) + start - low,
+            at=at,
+            level=level,
+            message=block.data[start : min(end, start + MESSAGE_BYTES)].decode("utf-8", "replace"),
+            cut=max(0, end - start - MESSAGE_BYTES),
+        )
+        yield _with_context(hit, block, row, (start, end), context) if context else hit
+
+
+def _places(block: Block, found: Found, rows: Ints) -> list[int]:
+    """Index of each found line in its row."""
+    lows = block.bounds[rows]
+    if len(found.starts) <= _FEW:
+        pairs = zip(lows.tolist(), found.starts.tolist(), strict=True)
+        return [block.data.count(b"\n", low, start) for low, start in pairs]
+    newlines = np.flatnonzero(np.frombuffer(block.data, np.uint8) == 10)
+    return (np.searchsorted(newlines, found.starts) - np.searchsorted(newlines, lows)).tolist()
+
+
+def _facts(block: Block, row: int, place: int, line_no: int) -> tuple[str | None, datetime | None]:
+    """Level and time of a line."""
+    known = block.lines[row]
+    level = lines_stamp.LEVELS[int(known["levels"][place])] or None
+    if known["times"] is not None:
+        return level, known["times"][place]
+    if known["at_start"] is None:
+        return level, None
+    first = place if known["groups"] is None else place - (line_no - known["groups"][place])
+    if first < 0:
+        return level, known["entry_at"]
+    low = int(block.bounds[row])
+    for _ in range(first):  # the entry's first line holds the time
+        low = block.data.index(b"\n", low) + 1
+    found = lines_stamp.stamp(block.data[low : low + known["at_start"] + known["at_size"] + 1], _ANY_TIME)
+    return level, moment(found.at) if found else None
+
+
+def _with_context(hit: Hit, block: Block, row: int, place: tuple[int, int], count: int) -> Hit:
+    before = _neighbours(block, row, place[0], count, -1)
+    after = _neighbours(block, row, place[1] + 1, count, 1)
+    return replace(
+        hit,
+        before=tuple(Line(hit.line_no - len(before) + i, text) for i, text in enumerate(before)),
+        after=tuple(Line(hit.line_no + 1 + i, text) for i, text in enumerate(after)),
+    )
+
+
+def _neighbours(block: Block, row: int, edge: int, count: int, step: int) -> list[str]:
+    """Up to ``count`` lines of the same text before or behind ``edge``; goes on in the next blocks."""
+    log_id = int(block.rows[0][row])
+    low, high = int(block.bounds[row]), int(block.bounds[row + 1])
+    data = block.data[low:edge] if step < 0 else block.data[edge:high]
+    lines = data.split(b"\n")
+    if lines and not lines[-1]:
+        lines.pop()
+    last = row == (0 if step < 0 else len(block.bounds) - 2)
+    number = block.number + step
+    while last and len(lines) < count and 0 <= number < block.segment.count:
+        near = read_block(block.segment, number)
+        index = len(near.bounds) - 2 if step < 0 else 0
+        if int(near.rows[0][index]) != log_id or near.rows[1][index]:
+            break
+        more = near.data[int(near.bounds[index]) : int(near.bounds[index + 1])].split(b"\n")
+        if more and not more[-1]:
+            more.pop()
+        lines = more + lines if step < 0 else lines + more
+        last = len(near.bounds) == 2
+        number += step
+    picked = lines[-count:] if step < 0 else lines[:count]
+    return [line[:MESSAGE_BYTES].decode("utf-8", "replace") for line in picked]
+
+
+def _scan_long_line(block: Block, tally: Tally) -> Scan:
+    """A line in pieces: looked at once, when its first piece comes."""
+    log_id = int(block.rows[0][0])
+    wanted = tally.wanted is None or bool(np.isin(log_id, tally.wanted))
+    if block.rows[1][0] != 1 or not wanted or bool(np.isin(log_id, tally.dead)):
+        return Scan()
+    pieces = [block.data]
+    for number in range(block.number + 1, block.segment.count):
+        near = read_block(block.segment, number)
+        if int(near.rows[0][0]) != log_id or int(near.rows[1][0]) != len(pieces) + 1:
+            break
+        pieces.append(near.data)
+    data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    pieces.clear()
+    data = data.removesuffix(b"\n")
+    if not tally.matcher.line(data):
+        return Scan()
+    scan = Scan(1, [(log_id, 1)])
+    if tally.hits:
+        level, at = _facts(block, 0, 0, int(block.rows[2][0]))
+        message = data[:MESSAGE_BYTES].decode("utf-8", "replace")
+        cut = max(0, len(data) - MESSAGE_BYTES)
+        scan.hits = [Hit(log_id, int(block.rows[2][0]), int(block.rows[3][0]), at, level, message, cut)]
+    return scan
+
+
+def as_dict(hit: Hit) -> dict[str, Any]:
+    """A hit as ``-o json`` and ``jsonl`` show it; the names are a contract."""
+    log = hit.log
+    assert log is not None
+    row: dict[str, Any] = {
+        "cluster": log.cluster, "uid": log.uid, "workflow": log.workflow, "namespace": log.namespace,
+        "node_id": log.node_id, "template": log.template, "container": log.container, "attempt": log.attempt,
+        "bucket": log.bucket, "key": log.key, "url": log.url, "line_no": hit.line_no, "byte_offset": hit.byte_offset,
+        "at": hit.at.isoformat().replace("+00:00", "Z") if hit.at else None, "level": hit.level,
+        "message": hit.message,
+    }  # fmt: skip
+    if hit.cut:
+        row["message_cut_bytes"] = hit.cut
+    if hit.before or hit.after:
+        row["before"] = [line.message for line in hit.before]
+        row["after"] = [line.message for line in hit.after]
+    return row

@@ -1,0 +1,61 @@
+"""What a table of the lake is made of: :class:`TableSpec`, :class:`Column` and the types that columns have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+TEXT = pa.string()
+TIME = pa.timestamp("us", tz="UTC")
+INT = pa.int64()
+SMALL = pa.int32()
+SECONDS = pa.float64()
+FLAG = pa.bool_()
+TEXTS = pa.list_(pa.field("element", TEXT))
+TEXT_MAP = pa.map_(TEXT, TEXT)
+INT_MAP = pa.map_(TEXT, INT)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its Arrow type, what it means and one example, as text."""
+
+    name: str
+    type: pa.DataType
+    doc: str
+    example: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TableSpec:
+    """One table of the lake.
+
+    Attributes:
+        name: name in SQL and of the folder in the lake.
+        doc: what one row is.
+        columns: in the order in which they are stored.
+        by_month: partitioned by ``month`` of the workflow's ``finished_at`` (tables of workflow rows).
+        bloom: columns that get a Parquet Bloom filter.
+        unique: columns whose values hardly repeat, stored without a dictionary.
+        prefixed: columns of long ids that share their beginnings, stored delta encoded.
+        optional: made when it is first written to, not with the lake.
+        hidden: of no use to people's SQL, so without a name there.
+        virtual: a name for SQL only, made from other tables; nothing of it lies in the lake.
+    """
+
+    name: str
+    doc: str
+    columns: tuple[Column, ...]
+    by_month: bool = True
+    bloom: tuple[str, ...] = ()
+    unique: tuple[str, ...] = ()
+    prefixed: tuple[str, ...] = ()
+    optional: bool = False
+    hidden: bool = False
+    virtual: bool = False
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema of the data files (without the partition column)."""
+        return pa.schema([pa.field(c.name, c.type) for c in self.columns])
