@@ -18,6 +18,9 @@ _FASTER_THAN_POSTGRES = 50.0
 _SESSION_TO_DUCKDB = 1.5
 _SELECT_EXTRA_S = 0.2
 _HELP_EXTRA_S = 0.06
+_VERIFY_SPEED = 0.5
+_VERIFY_NEXT = 0.02
+_PROOF_BYTES = 4096
 
 _NOTE = "Best against best. The limits are meant for 20,000 workflows on a machine that does nothing else."
 
@@ -26,7 +29,7 @@ Row = list[str]
 
 def table(results: dict[str, Any]) -> Table:
     """Every promise that this run says something about."""
-    makers = {"export": _export, "size": _size, "query": _query, "startup": _startup}
+    makers = {"export": _export, "size": _size, "query": _query, "startup": _startup, "audit": _audit}
     rows = [row for name, maker in makers.items() if name in results for row in maker(results[name])]
     return Table("Promises", ("Promise", "limit", "measured", "kept"), rows, _NOTE)
 
@@ -73,3 +76,13 @@ def _startup(result: dict[str, Any]) -> Iterator[Row]:
     for mine, other, limit in pairs:
         extra = best(result[mine]) - best(result[other])
         yield _row(f"{mine} beyond {other}", f"≤ {limit * 1000:.0f} ms", f"{extra * 1000:.0f} ms", extra <= limit)
+
+
+def _audit(result: dict[str, Any]) -> Iterator[Row]:
+    ours, others = best(result["runs"]["verify"]), best(result["runs"]["sha256sum"]) + best(result["runs"]["read"])
+    speed, share = others / ours, result["next"]["bytes_read"] / result["next"]["bytes"]
+    proof = result["proof"]["bytes"]
+    yield _row("verify against sha256sum and a Parquet read", f"≥ {_VERIFY_SPEED} ×", times(speed),
+               speed >= _VERIFY_SPEED)  # fmt: skip
+    yield _row("bytes that the next verify reads", f"≤ {percent(_VERIFY_NEXT)}", percent(share), share <= _VERIFY_NEXT)
+    yield _row("one proof", f"≤ {_PROOF_BYTES:,} bytes", f"{proof:,} bytes", proof <= _PROOF_BYTES)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 pytest_plugins = [
-    "fixtures.leaks", "fixtures.audit", "fixtures.servers", "fixtures.kubectl", "fixtures.kube", "fixtures.kube_healthy",
-    "fixtures.workflows", "fixtures.logs",
+    "fixtures.leaks", "fixtures.audit", "fixtures.servers", "fixtures.kubectl", "fixtures.kube",
+    "fixtures.kube_healthy", "fixtures.workflows", "fixtures.logs",
 ]  # fmt: skip
 
 _FOREIGN = ("AWS_", "PG", "KUBECTL_ARGO_ARCHIVE_", "KUBECONFIG", "XDG_", "S3_")

@@ -35,10 +35,12 @@ PLANTED_IMPORTS = {
     "storage/planted.py": ("import duckdb", "Storage knows S3 and folders only"),
 }
 
+_BANNED = ("aiobotocore", "boto3", "botocore", "click", "cryptography", "deltalake", "duckdb", "fsspec", "kubernetes",
+           "s3fs")  # fmt: skip
 # file → (its text, what ruff says)
 PLANTED_TEXT = {
     f"export/planted_{library}.py": (f"def f():\n    import {library}\n    return {library}", f"`{library}` is banned")
-    for library in ("aiobotocore", "boto3", "botocore", "click", "deltalake", "duckdb", "fsspec", "kubernetes", "s3fs")
+    for library in _BANNED
 } | {
     "export/planted_psycopg.py": ("from psycopg import sql\n\nsql", "`psycopg` is banned"),
     "archive/planted_home.py": ("import psycopg\n\npsycopg", "`psycopg` is banned"),

@@ -17,8 +17,11 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from contract.archive_suite import workflow
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from fixtures.lakes import read
 from fixtures.sealed import SealedLake, everything
+from securesystemslib.dsse import Envelope
+from securesystemslib.signer import SSlibKey
 
 from kubectl_argo_archive.audit.bundle_select import Criteria
 from kubectl_argo_archive.cli.main import cli
@@ -214,12 +217,8 @@ def test_the_readme_tells_how_to_check(lake: SealedLake, target: str) -> None:
 
 
 def test_the_statement_is_accepted_by_securesystemslib(lake: SealedLake, target: str) -> None:
-    securesystemslib = pytest.importorskip("securesystemslib.dsse")
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
-    from securesystemslib.signer import SSlibKey
-
     lake.bundle(target)
-    envelope = securesystemslib.Envelope.from_dict(json.loads((lake.folder / target / "bundle.json").read_text()))
+    envelope = Envelope.from_dict(json.loads((lake.folder / target / "bundle.json").read_text()))
     key = SSlibKey.from_crypto(load_pem_public_key(lake.public.read_bytes()))
     assert envelope.verify([key], 1)
 

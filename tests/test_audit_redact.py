@@ -258,13 +258,12 @@ def test_the_standalone_script_accepts_a_masked_bundle(tmp_path: Path) -> None:
 def test_logs_are_masked_too(tmp_path: Path) -> None:
     """Lines with every secret in every spelling; a key that spans lines; a password that only a parameter names."""
     lake = SealedLake(tmp_path)
-    lake.export(secrets.planted("uid-0"), workflow("uid-1"), sealed=False)
+    lake.export(secrets.planted("uid-0"), workflow("uid-1"))
     spelled = [f"line {text} end" for secret in secrets.ALL.values() for text in secrets.spelled(secret).values()]
     plain = ["2026-03-02T10:00:00Z INFO start", *spelled, secrets.ALL["pem"], "all is well"]
     other = f"somebody else printed {secrets.ALL['password']}\nand went on\n"
     add_texts(lake.path, {"uid-0/main.log": "\n".join(plain).encode(), "x/main.log": other.encode()},
               per_workflow=1, nodes=False)  # fmt: skip
-    lake.export()
     made = lake.bundle("out", redact=True, logs=True, formats=("parquet", "csv", "jsonl"))
     leaking = {name: found for name, data in everything(tmp_path / "out") if (found := secrets.leaks(data))}
     assert (leaking, lake.verify(tmp_path / "out"), made.unsealed) == ({}, [], 0)

@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
+import pyarrow as pa
 import pytest
+from deltalake import DeltaTable, WriterProperties
 from fixtures.audit import SealedLake, documents, files_of, make_keys, write_documents
 from fixtures.lakes import export_to, rows
-from fixtures.servers import S3
+from fixtures.servers import S3, ArchiveDb
 
 from kubectl_argo_archive.audit.digest import Digest, Head, name_of, sha256
 from kubectl_argo_archive.audit.dsse import Envelope
@@ -25,6 +26,7 @@ from kubectl_argo_archive.audit.seal_gaps import gaps
 from kubectl_argo_archive.audit.verify import verify
 from kubectl_argo_archive.connect import open_evidence, open_lake, open_source
 from kubectl_argo_archive.errors import LakeError
+from kubectl_argo_archive.tables.log_schema import LOG_OBJECTS
 
 
 def digest_of(lake: Path, number: int, cluster: str = "default") -> Digest:
@@ -108,18 +110,20 @@ def test_equal_lakes_give_equal_trees(sealed: SealedLake, tmp_path: Path) -> Non
     assert len(first - again) == 2, "the two states before their retries"
 
 
-def test_two_clusters_have_two_chains(sealed: SealedLake, tmp_path: Path) -> None:
-    lake = sealed.copy(tmp_path / "lake")
-    other = documents(3, seed=9)
-    for workflow in other:
-        workflow["metadata"]["uid"] += "-b"
-    source = write_documents(tmp_path / "other.ndjson", other)
-    export_to(lake, source)
-    for table in ("raw",):  # what another cluster's export would have written
-        path = max((lake / table).rglob("part-*.parquet"), key=lambda p: p.stat().st_mtime_ns)
-        assert pq.read_metadata(path).num_rows
-    found = sealed.seal_again(lake)
-    assert [(one.cluster, one.number, one.workflows) for one in found] == [("default", 5, 3)]
+def test_two_clusters_have_two_chains(sealed: SealedLake, tmp_path: Path, archive_db: ArchiveDb) -> None:
+    """The second cluster's first digest begins where the lake's sealed state ends."""
+    lake = tmp_path / "lake"
+    for cluster, seed, numbers in (("default", 1, [1]), ("b/ü", 2, [1, 2])):
+        uri = archive_db(rows=documents(3, seed), cluster=cluster)
+        export_to(lake, uri)
+        found = sealed.seal_again(lake, Request(archive=open_source(uri)))
+        assert [one.number for one in found] == numbers
+        assert next(one for one in found if one.cluster == cluster).reconciliation == "equal"
+    assert (digest_of(lake, 1, "b/ü").tree.size, digest_of(lake, 2).tree.size) == (3, 3)
+    assert sealed.verify(lake, deep=True).ok
+    leaves = lake / name_of("leaves", "b/ü", 1)
+    leaves.unlink()
+    assert [(f.kind, f.object) for f in sealed.verify(lake).findings] == [("missing", name_of("leaves", "b/ü", 1))]
 
 
 def test_what_changed_between_export_and_seal_is_refused(sealed: SealedLake, tmp_path: Path) -> None:
@@ -131,7 +135,7 @@ def test_what_changed_between_export_and_seal_is_refused(sealed: SealedLake, tmp
     content = bytearray(path.read_bytes())
     content[50] ^= 1
     path.write_bytes(content)
-    with pytest.raises(LakeError, match="not what export .* wrote"):
+    with pytest.raises(LakeError, match=r"not what export .* wrote"):
         sealed.seal_again(lake)
     assert not (lake / name_of("digests", "default", 5)).exists()
 
@@ -207,33 +211,59 @@ def test_an_interval_tolerates_half_of_itself(sealed: SealedLake) -> None:
 
 
 def test_an_erased_document_leaves_its_tombstone(sealed: SealedLake, tmp_path: Path) -> None:
-    """A data file is rewritten without one workflow: the tree keeps its leaf, the digest says why the document is gone."""
-    import pyarrow as pa
-    from deltalake import DeltaTable, write_deltalake
-
+    """A data file is rewritten without one workflow: the tree keeps its leaf, the digest says why it is gone."""
     lake = sealed.copy(tmp_path / "lake")
     victim = rows(lake, "raw")[0]
     leaf = Leaf.of("default", victim["uid"], victim["version"], "raw", victim["json"].encode())
-    table = DeltaTable(str(lake / "raw"))
-    old = table.to_pyarrow_dataset().to_table()
-    kept = old.filter(pa.compute.not_equal(old["uid"], victim["uid"]))
-    write_deltalake(table, kept, mode="overwrite")
-    erased = Erasure(
-        "default", leaf.uid, leaf.version, "raw", leaf.hash().hex(), "a request of the person", "2026-11-23T00:00:00Z"
-    )
-    sealed.seal_again(lake, Request(erased=(erased,)))
-    report = sealed.verify(lake, deep=True)
-    others = [f for f in report.findings if f.records and victim["uid"] not in f.records[0]]
-    assert not others
-    assert report.clusters[0]["erased"] == 1
-    for name in digest_of(lake, 5).removed:
-        (lake / name).unlink()
-    assert sealed.verify(lake).ok, "the old files may go now"
+    real = open_lake(str(lake))
+    with real.writer("erasure-1") as writer:
+        condition = f"uid = '{victim['uid']}'"
+        DeltaTable(str(lake / "raw")).delete(condition, writer_properties=WriterProperties(compression="ZSTD"))
+        writer.publish({"kind": "erasure", "started_at": datetime.now(UTC), "source": "", "selection": "{}"})
+    assert victim["uid"] not in rows(lake, "raw", "uid")
+    without = tmp_path / "without"
+    shutil.copytree(lake, without)
+    erased = Erasure("default", leaf.uid, leaf.version, "raw", leaf.hash().hex(), "GDPR-18", "2026-11-23T00:00:00Z")
+    for where, request in ((lake, Request(erased=(erased,))), (without, None)):
+        assert sealed.seal_again(where, request)[0].workflows == 0, "what was only moved is not new"
+        assert sealed.verify(where, deep=True).ok, "the old file is still there"
+        removed = digest_of(where, 5).removed
+        assert removed
+        for name in removed:
+            (where / name).unlink()
+        assert sealed.verify(where).ok
+    assert sealed.verify(lake, deep=True).ok
+    assert sealed.verify(lake).clusters[0]["erased"] == 1
+    found = sealed.verify(without, deep=True).findings
+    assert {(f.kind, f.object.split("/")[1]) for f in found} == {("missing", victim["uid"])}
+
+
+def test_log_objects_are_listed(sealed: SealedLake, tmp_path: Path) -> None:
+    """An index run publishes `log_objects`: the digest has a list of them, with ETag and size."""
+    lake = sealed.copy(tmp_path / "lake")
+    real = open_lake(str(lake))
+    found = [
+        {"log_id": n, "cluster": "default", "uid": "u", "node_id": f"n{n}", "container": "main", "bucket": "logs",
+         "key": f"a/{n}.log", "etag": f"e{n}", "size": n, "status": "indexed", "export_id": "index-1"}
+        for n in (2, 1)
+    ]  # fmt: skip
+    with real.writer("index-1", (LOG_OBJECTS,)) as writer:
+        writer.files.append(LOG_OBJECTS, "2026-03", pa.Table.from_pylist(found, LOG_OBJECTS.schema))
+        writer.publish({"kind": "index", "started_at": datetime.now(UTC), "source": "logs"})
+    assert sealed.verify(lake).unsealed
+    sealed.seal_again(lake)
+    told = digest_of(lake, 5).predicate["log_objects"]
+    assert told == {"count": 2, "list": name_of("logs", "default", 5)}
+    lines = [json.loads(line) for line in unpack((lake / told["list"]).read_bytes())]
+    assert [(line["key"], line["etag"], line["size"]) for line in lines] == [("a/1.log", "e1", 1), ("a/2.log", "e2", 2)]
+    assert sealed.verify(lake, deep=True).ok
+    (lake / told["list"]).unlink()
+    assert [f.object for f in sealed.verify(lake).findings] == [told["list"]]
 
 
 def test_on_s3(sealed: SealedLake, s3_environment: S3, tmp_path: Path) -> None:
     lake: Any = s3_environment.url
-    source = write_documents(tmp_path / "w.ndjson", documents(6))
+    source = write_documents(tmp_path / "w.ndjson", documents(1))
     for _ in range(2):
         export_to(lake, source)
         seal(open_lake(lake), [sealed.signer], Request(archive=open_source(str(source))))

@@ -21,7 +21,7 @@ def test_commands_with_their_help() -> None:
     lines = answer([""]).splitlines()
     assert lines == [f"{name}\t{line}" for name, (_, line) in COMMANDS.items()] + [":4"]
     assert answer([]) == answer([""])
-    assert answer(["ver"]).splitlines() == ["version\tShow the versions of this tool and its libraries.", ":4"]
+    assert answer(["versi"]).splitlines() == ["version\tShow the versions of this tool and its libraries.", ":4"]
     assert answer(["nothing-like-this"]) == ":4\n"
 
 
@@ -49,7 +49,7 @@ def test_a_wrong_line_gives_no_candidates() -> None:
 
 @pytest.mark.parametrize("form", [("argo-archive",), ("argo", "archive")])
 def test_through_kubectl(kubectl: Kubectl, form: tuple[str, ...]) -> None:
-    done = kubectl.run("__complete", *form, "ver")
+    done = kubectl.run("__complete", *form, "versi")
     assert done.stdout.splitlines() == ["version\tShow the versions of this tool and its libraries.", ":4"]
     done = kubectl.run("__complete", *form, "version", "-o", "")
     assert done.stdout.splitlines() == ["text", "json", ":4"]
@@ -62,7 +62,7 @@ def test_bash_completes_both_programs(program: str) -> None:
     script = (
         f"source <({SCRIPTS}/{program} completion bash)\n"
         f"complete -p {program}\n"
-        f"COMP_WORDS=({program} ver) COMP_CWORD=1\n"
+        f"COMP_WORDS=({program} versi) COMP_CWORD=1\n"
         f"_kubectl_argo_archive_completion {program}\n"
         'echo "${COMPREPLY[@]}"\n'
     )

@@ -288,3 +288,16 @@ def test_a_host_that_resolves_here_is_dialled_directly(make_healthy: MakeHealthy
     assert healthy.kube.forwards == 0
     postgresql(healthy, host="no-such-host.invalid")
     assert "no-such-host.invalid" in refused(healthy)
+
+
+def test_a_name_that_means_another_machine_here(make_healthy: MakeHealthy) -> None:
+    """A search domain may know a machine of the Service's name, where nobody listens: the Service is meant."""
+    healthy = make_healthy(with_s3=False)
+    service = healthy.kube.get("Service", "argo", "postgres")
+    service["metadata"]["name"] = "localhost"
+    service["spec"]["ports"] = [{"port": 1, "targetPort": 5432}]
+    healthy.kube.apply(service)
+    postgresql(healthy, host="localhost", port=1)
+    told: list[str] = []
+    with open_source(options(healthy), told.append).snapshot():
+        assert told == ["port-forward to Service argo/localhost, pod postgres-0: localhost does not answer here"]

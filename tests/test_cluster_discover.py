@@ -18,6 +18,7 @@ from kubectl_argo_archive.cluster.access import KubeOptions, contexts, is_config
 from kubectl_argo_archive.cluster.client import KubeClient
 from kubectl_argo_archive.cluster.discover import discover
 from kubectl_argo_archive.cluster.names import service_named
+from kubectl_argo_archive.cluster.reach import reach
 from kubectl_argo_archive.cluster.resources import RESOURCES
 from kubectl_argo_archive.cluster.secrets import read_secret_value
 from kubectl_argo_archive.connect import open_cluster, open_source
@@ -209,6 +210,10 @@ def test_inside_a_cluster(kube: KubeApi, tmp_path: Path, monkeypatch: pytest.Mon
     client = KubeClient.connect(KubeOptions())
     assert (client.access.context, client.access.namespace) == ("in-cluster", "jobs")
     assert client.version() == "v1.34.1"
+    # names mean there what they mean to the controller: nothing is forwarded, nor asked
+    with reach(client, "postgres", 5432, "argo", print) as reached:
+        assert (reached.host, reached.dial, reached.through) == ("postgres", None, "")
+    assert kube.requests == []
 
 
 class TestErrors:

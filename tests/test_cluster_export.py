@@ -74,6 +74,8 @@ def test_an_export_through_the_port_forward_equals_the_direct_one(
     # the lake takes both ways for one source: there is nothing new on the other one
     again, _ = export(kubectl, through, "--full", "--source", healthy.database)
     assert (again["new"], again["changed"], again["deleted"], again["unchanged"]) == (0, 0, 0, len(few))
+    done = kubectl.run("argo-archive", "reconcile", "--lake", str(direct), env=healthy.environment())
+    assert done.returncode == 0, done.stderr + done.stdout
 
 
 @pytest.mark.parametrize("signal_sent", [signal.SIGINT, signal.SIGTERM])

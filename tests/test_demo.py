@@ -30,8 +30,8 @@ def test_the_next_question_works(kubectl: Kubectl, tmp_path: Path) -> None:
 
 def test_the_readme_names_commands_that_exist(kubectl: Kubectl) -> None:
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"^\$ kubectl argo-archive ([a-z]+)", readme, re.MULTILINE))
-    assert {"export", "query", "demo", "version"} <= named
+    named = set(re.findall(r"^\$ kubectl argo-archive ([a-z-]+)", readme, re.MULTILINE))
+    assert {"export", "query", "demo", "version", "search", "verify", "setup", "audit"} <= named
     for name in sorted(named):
         assert kubectl.run("argo-archive", name, "--help").returncode == 0
 

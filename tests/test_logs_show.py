@@ -7,8 +7,10 @@ import json
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from fixtures.kube import KubeApi
 from fixtures.logs import NOW, LogLake, pod, stamp, workflow
 
 from kubectl_argo_archive.logs.decide import Rules
@@ -133,8 +135,7 @@ def test_follow_is_refused(three: LogLake) -> None:
 
 def test_earlier_attempts(log_lake: LogLake) -> None:
     nodes = [
-        pod(f"r({i})", key=f"r/{i}.d/main.log", minutes=10 - i)
-        | {"displayName": f"step({i})", "name": f"r.step({i})"}
+        pod(f"r({i})", key=f"r/{i}.d/main.log", minutes=10 - i) | {"displayName": f"step({i})", "name": f"r.step({i})"}
         for i in (0, 1)
     ]
     nodes.append({"id": "retry", "name": "r.step", "type": "Retry", "phase": "Succeeded", "children": ["r(0)", "r(1)"],
@@ -204,3 +205,24 @@ def test_check(log_lake: LogLake) -> None:
     ]  # fmt: skip
     text = logs(log_lake, "--check")
     assert (text.returncode, b"missing: 2 logs" in text.stdout) == (3, True)
+
+
+def test_a_live_workflow_is_read_from_its_pods(log_lake: LogLake, kube: KubeApi, tmp_path: Path) -> None:
+    log_lake.one("archived", "old\n")
+    kube.apply(
+        {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": "now", "namespace": "data"}}
+    )
+    for name, start in (("now-2", "2026-03-01T00:00:02Z"), ("now-1", "2026-03-01T00:00:01Z")):
+        kube.apply({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": name, "namespace": "data", "labels": {"workflows.argoproj.io/workflow": "now"},
+                         "annotations": {"workflows.argoproj.io/node-name": f"now.{name}"}},
+            "spec": {"containers": [{"name": "wait"}, {"name": "main"}]}, "status": {"startTime": start},
+        })  # fmt: skip
+        kube.logs["data", name, "main"] = f"of {name}\nmore\n"
+    cluster = {"KUBECONFIG": str(kube.kubeconfig(tmp_path / "kubeconfig", namespace="data"))}
+    done = logs(log_lake, "now", environment=cluster)
+    assert done.stdout == b"of now-1\nmore\nof now-2\nmore\n"
+    assert b"not in the lake" in done.stderr
+    assert logs(log_lake, "now/now-2", "--tail", "1", environment=cluster).stdout == b"more\n"
+    assert logs(log_lake, "never", environment=cluster).returncode == 2

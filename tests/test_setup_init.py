@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +16,30 @@ import psycopg
 import pytest
 import yaml
 from click.testing import CliRunner
+from fixtures.kube import KubeApi
+from fixtures.kube_kinds import BY_KIND
 from fixtures.kubectl import Kubectl
 from fixtures.setup_crds import SCHEMAS
 from fixtures.setup_plans import PLANS, ROLE
 from hera.workflows.models import CronWorkflow
 
 from kubectl_argo_archive.argo.installation import Installation
+from kubectl_argo_archive.checks.facts import Facts
 from kubectl_argo_archive.checks.finding import Status
+from kubectl_argo_archive.checks.run import config_checks, run_checks
 from kubectl_argo_archive.cli.main import cli, run
+from kubectl_argo_archive.cluster.access import KubeOptions
+from kubectl_argo_archive.cluster.client import KubeClient
+from kubectl_argo_archive.cluster.discover import discover
 from kubectl_argo_archive.demo.argo_schema import create_schema_sql
 from kubectl_argo_archive.demo.postgres import EmbeddedPostgres
 from kubectl_argo_archive.errors import ConfigError
 from kubectl_argo_archive.setup.files.load import load
 from kubectl_argo_archive.setup.files.model import Places
 from kubectl_argo_archive.setup.init.encode import encode
-from kubectl_argo_archive.setup.init.plan import DATABASE, KEY_FORMAT, READER, Plan
+from kubectl_argo_archive.setup.init.plan import DATABASE, KEY_FORMAT, READER, S3_SECRET, Plan
 from kubectl_argo_archive.setup.init.render import render, write
+from kubectl_argo_archive.setup.init.secrets import passwords
 from kubectl_argo_archive.setup.lint import lint, read
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -92,6 +102,52 @@ def test_discovery_reads_back_what_was_planned(name: str, tmp_path: Path) -> Non
         (claim,) = (installation.claim(plan.namespace, each) for each in workload.claims)
         assert claim is not None
         assert claim.storage == plan.size
+
+
+@plans
+def test_a_cluster_reads_back_what_the_files_say(name: str, kube: KubeApi, tmp_path: Path) -> None:
+    """The same objects behind a Kubernetes API: discovery sees the set-up that lint sees, and finds nothing wrong."""
+    plan = PLANS[name]
+    set_up = load([str(_written(plan, tmp_path / "files"))])
+    for resource in set_up.resources:
+        manifest = json.loads(json.dumps(resource.tree.plain()))
+        if resource.kind in BY_KIND:
+            if BY_KIND[resource.kind].namespaced:
+                manifest["metadata"].setdefault("namespace", resource.space)
+            kube.apply(manifest)
+    for namespace in {plan.namespace, *plan.namespaces}:
+        kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+        kube.apply(*_secrets(plan, namespace))
+    client = KubeClient.connect(KubeOptions(kubeconfig=str(kube.kubeconfig(tmp_path / "config"))))
+    try:
+        found = discover(client, everything=True)
+    finally:
+        client.close()
+    expected = read(set_up, Places())
+    assert [_timeless(each) for each in found.controllers] == list(expected.controllers)
+    assert [_timeless(each) for each in found.servers] == list(expected.servers)
+    assert found.problems == ()
+    assert found.claims == expected.claims
+    assert found.volumes == expected.volumes
+    findings = run_checks(Facts(installation=found, live=True), config_checks())
+    problems = [each for each in findings if each.status in (Status.FAIL, Status.ERROR)]
+    assert [each.to_dict() for each in problems] == []
+
+
+def _timeless(process: Any) -> Any:
+    """Without what only a cluster knows."""
+    return replace(process, workload=replace(process.workload, created_at=None))
+
+
+def _secrets(plan: Plan, namespace: str) -> list[dict[str, Any]]:
+    """What secrets/create.sh, External Secrets or the manifests bring."""
+    own = {name: ("username", "password") for name, _, _ in passwords(plan)} if namespace == plan.namespace else {}
+    own |= {S3_SECRET: ("accesskey", "secretkey")} if plan.static_keys else {}
+    return [
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace},
+         "data": {key: base64.b64encode(b"x").decode() for key in keys}}
+        for name, keys in own.items()
+    ]  # fmt: skip
 
 
 @plans

@@ -172,8 +172,11 @@ SCENARIOS: dict[str, tuple[Callable[[Setup], object], dict[str, str]]] = {
     "key misspelt": (_misspelt, {"B02": "pasword"}),
     "archive off": (lambda s: s.persistence(archive=False), {"A01": "archive: false"}),
     "selector mismatch": (
-        lambda s: s.persistence(archiveLabelSelector={"matchLabels": {"archive": "yes"}}), {"A04": "0 % of 3 workflows"},
+        lambda s: s.persistence(archiveLabelSelector={"matchLabels": {"archive": "yes"}}),
+        {"A04": "0 % of 3 workflows"},
     ),
+    "no pod of the database": (lambda s: s.healthy.kube.delete("Pod", NAMESPACE, "postgres-0"), {"B03": "no pod"}),
+    "no pod of the store": (lambda s: s.healthy.kube.delete("Pod", NAMESPACE, "minio-0"), {"C17": "minio"}),
     "wrong bucket": (lambda s: s.bucket(bucket="no-such-bucket"), {"C15": "no-such-bucket"}),
     "bad key": (_bad_key, {"C14": "access key id"}),
     "missing index": (
@@ -341,3 +344,20 @@ def test_the_canary_flies_and_leaves_nothing(kubectl: Kubectl, setup: Setup, tmp
     assert done.returncode == 3
     assert "finished" in json.loads(done.stdout)["findings"][0]["message"]
     assert len(kube.all("Workflow")) == 3
+
+
+def test_what_may_not_be_read_is_skipped_with_the_right_that_is_missing(kubectl: Kubectl, setup: Setup) -> None:
+    setup.healthy.kube.deny("get", "secrets")
+    setup.healthy.kube.deny("list", "workflows", namespace=None)
+    done = run(kubectl, setup.healthy, "-o", "json")
+    assert done.returncode == 0, problems(done)
+    found = {f["id"]: f for f in json.loads(done.stdout)["findings"]}
+    for id in ("B01", "C06", "B03", "E01", "C15", "E06"):
+        assert found[id]["status"] == "skip", found[id]
+    for id in ("A11", "E04", "E03"):
+        assert found[id]["status"] == "skip"
+        assert "not allowed to list workflows" in found[id]["message"]
+    assert "secrets" in found["B03"]["message"]
+    assert found["E10"]["status"] == "warn"
+    assert "resources: [secrets], verbs: [get]" in found["E10"]["fix"]
+    assert found["A01"]["status"] == found["C18"]["status"] == "pass"

@@ -69,7 +69,7 @@ from {archive} where finishedat > (select max(finishedat) from {archive}) - inte
 group by 1 order by 1
 """
 
-# the newest rows by the index of the TTL; a document is opened for a few values only
+# keys first: sorting must not carry documents along; a document is opened for a few values only
 RECENT = """
 select uid, namespace, name, phase, startedat as started, finishedat as finished,
        pg_column_size(workflow)::bigint as size,
@@ -77,13 +77,15 @@ select uid, namespace, name, phase, startedat as started, finishedat as finished
        workflow->'metadata'->'annotations'->>'workflows.argoproj.io/pod-name-format' as pod_names,
        (workflow->'metadata'->>'labels')::json as labels,
        pg_column_size(workflow) < 1000000 and workflow::text like '%%ARGO_POSTGRES_NULL_REPLACEMENT%%' as marker
-from {archive} order by finishedat desc limit %(limit)s
+from (select clustername, uid from {archive} order by finishedat desc limit %(limit)s) newest
+join {archive} using (clustername, uid) order by finishedat desc
 """
 
 RECENT_PLAIN = """
 select uid, namespace, name, phase, startedat as started, finishedat as finished,
        pg_column_size(workflow)::bigint as size
-from {archive} order by finishedat desc limit %(limit)s
+from (select clustername, uid from {archive} order by finishedat desc limit %(limit)s) newest
+join {archive} using (clustername, uid) order by finishedat desc
 """
 
 REPEATED = """

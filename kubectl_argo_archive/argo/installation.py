@@ -37,9 +37,8 @@ from kubectl_argo_archive.argo.repository import (
     ArtifactRepository,
     RepositoryMap,
     RepositoryRef,
-    Resolved,
-    resolve,
 )
+from kubectl_argo_archive.argo.resolution import Resolved, resolve
 from kubectl_argo_archive.argo.workflows import CronWorkflow, WorkflowSource, read_cron, read_source
 from kubectl_argo_archive.argo.workloads import WORKLOAD_KINDS, Workload, read_workload
 

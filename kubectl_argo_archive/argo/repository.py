@@ -1,11 +1,8 @@
-"""Artifact repositories: where Argo keeps artifacts and archived logs, and which one a namespace gets.
-
-Fields as in argo v4.1 ``artifact_repository_types.go``; the order of resolution as in ``artifactrepositories.go``.
-"""
+"""Artifact repositories: where Argo keeps artifacts and archived logs (argo v4.1 ``artifact_repository_types.go``)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -250,70 +247,3 @@ class RepositoryMap:
     default_key: str | None
     repositories: Mapping[str, ArtifactRepository | None]
     origin: Origin = field(default=Origin(), compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One place where Argo looks for a repository.
-
-    Attributes:
-        place: for people: ``ConfigMap team-a/artifact-repositories, key "default-v1"``.
-        outcome: ``found``, ``no such map``, ``no such key``, ``unreadable``, ``not set``.
-    """
-
-    place: str
-    outcome: str
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """Which repository workflows of a namespace get.
-
-    Attributes:
-        namespace: of the workflows.
-        repository: None if there is none, or it cannot be read.
-        origin: where it stands.
-        attempts: where Argo looks, in its order, up to the one that it takes.
-    """
-
-    namespace: str
-    repository: ArtifactRepository | None
-    origin: Origin
-    attempts: tuple[Attempt, ...]
-
-    @property
-    def store(self) -> Store | None:
-        """Its store."""
-        return self.repository.store if self.repository else None
-
-
-def resolve(
-    maps: Iterable[RepositoryMap],
-    *,
-    controller_namespace: str,
-    default: ArtifactRepository | None,
-    namespace: str,
-    ref: RepositoryRef | None = None,
-) -> Resolved:
-    """Follow Argo's order: a ref in the workflow's, then the controller's namespace; else the map, else the default."""
-    by_place = {(each.namespace, each.name): each for each in maps}
-    name = (ref.config_map if ref else None) or DEFAULT_MAP
-    attempts: list[Attempt] = []
-    for where in dict.fromkeys((namespace, controller_namespace) if ref else (namespace,)):
-        found = by_place.get((where, name))
-        wanted = (ref.key if ref else None) or (found.default_key if found else None) or ""
-        place = f'ConfigMap {where}/{name}, key "{wanted}"' if found else f"ConfigMap {where}/{name}"
-        if found is None:
-            attempts.append(Attempt(place, "no such map"))
-            continue
-        if wanted not in found.repositories:
-            attempts.append(Attempt(place, "no such key"))
-            continue
-        repository = found.repositories[wanted]
-        attempts.append(Attempt(place, "found" if repository else "unreadable"))
-        origin = repository.origin() if repository else found.origin.child("data").child(wanted)
-        return Resolved(namespace, repository, origin, tuple(attempts))
-    if ref:
-        return Resolved(namespace, None, ref.origin(), tuple(attempts))
-    attempts.append(Attempt("artifactRepository of the controller", "found" if default else "not set"))
-    return Resolved(namespace, default, default.origin() if default else Origin(), tuple(attempts))

@@ -30,7 +30,7 @@ def batches(session: Session, spec: TableSpec, uids: list[str]) -> Iterator[pa.R
     Raises:
         QueryError, LakeError, StorageError, StorageUnreachable: they cannot be read.
     """
-    columns = ", ".join(spec.schema.names)
+    columns = ", ".join(f'"{name}"' for name in spec.schema.names)
     sql = f"SELECT {columns} FROM {spec.name} WHERE list_contains($uids::VARCHAR[], uid) ORDER BY {_ORDER[spec.name]}"
     for start in range(0, len(uids), _UIDS):
         result = session.run(sql, {"uids": uids[start : start + _UIDS]}, lossless=False)

@@ -16,7 +16,7 @@ import pyarrow as pa
 from kubectl_argo_archive.archive.workflow_archive import ROW_SCHEMA
 from kubectl_argo_archive.audit import bundle_check
 from kubectl_argo_archive.audit.bundle_evidence import Evidence
-from kubectl_argo_archive.audit.bundle_select import Key, Record, Selected, rows
+from kubectl_argo_archive.audit.bundle_select import Key, Record, Selected, documents_of, rows
 from kubectl_argo_archive.audit.bundle_tables import TableFiles
 from kubectl_argo_archive.audit.redact import Masked, MaskedField, Redactor, commitment
 from kubectl_argo_archive.lake.snapshot import Snapshot
@@ -69,11 +69,9 @@ def documents(snapshot: Snapshot, storage: Storage, selected: Selected) -> Itera
     Raises:
         LakeError, StorageError, StorageUnreachable: they cannot be read.
     """
-    for table, wanted in (("raw", selected.raw), ("quarantine", selected.quarantine)):
-        for row in rows(snapshot, storage, table, ("cluster", "uid", "version", "json")) if wanted else ():
-            key = (row["cluster"], row["uid"], row["version"])
-            if key in wanted:
-                yield Document(key, table, wanted[key], row["json"].encode())
+    for key, table, data in documents_of(snapshot, storage, selected):
+        wanted = selected.raw if table == "raw" else selected.quarantine
+        yield Document(key, table, wanted[key], data)
 
 
 class RecordWriter:

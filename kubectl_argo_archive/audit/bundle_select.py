@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -127,6 +127,23 @@ def rows(snapshot: Snapshot, storage: Storage, name: str, columns: tuple[str, ..
                 table = pa.Table.from_batches([batch]).select(present).cast(types)
                 for row in table.to_pylist(maps_as_pydicts="lossy"):
                     yield {**row, **absent}
+
+
+def documents_of(
+    snapshot: Snapshot, storage: Storage, selected: Selected
+) -> Iterator[tuple[Key, Literal["raw", "quarantine"], bytes]]:
+    """The JSON of the selected versions, in the order of the lake's files: key, table, document.
+
+    Raises:
+        LakeError, StorageError, StorageUnreachable: it cannot be read.
+    """
+    tables: tuple[Literal["raw", "quarantine"], ...] = ("raw", "quarantine")
+    for table in tables:
+        wanted = selected.raw if table == "raw" else selected.quarantine
+        for row in rows(snapshot, storage, table, ("cluster", "uid", "version", "json")) if wanted else ():
+            key = (row["cluster"], row["uid"], row["version"])
+            if key in wanted:
+                yield key, table, row["json"].encode()
 
 
 def _matches(row: dict[str, Any], criteria: Criteria, selector: Selector | None) -> bool:

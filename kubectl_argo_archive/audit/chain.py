@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kubectl_argo_archive.audit.digest import Digest, Head, Kind, latest_bytes, latest_name, name_of, parse_name, sha256
-from kubectl_argo_archive.audit.dsse import Check, Envelope, Subject
+from kubectl_argo_archive.audit.dsse import Check, Envelope
 from kubectl_argo_archive.audit.files import DamagedFile, Files, MissingFile, Stat
 from kubectl_argo_archive.audit.findings import Finding
 from kubectl_argo_archive.audit.keys import KeyRing
@@ -298,12 +298,3 @@ def _pointed(content: bytes | None) -> int:
         return int(json.loads(content or b"")["number"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return 0
-
-
-def covered(chain: Chain) -> dict[str, tuple[Subject, int]]:
-    """Every file that the digests name, at its newest content, and the number of that digest; removed ones too."""
-    found: dict[str, tuple[Subject, int]] = {}
-    for link in chain.links:
-        for subject in link.digest.subjects if link.digest else ():
-            found[subject.name] = subject, link.number
-    return found

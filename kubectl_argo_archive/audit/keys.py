@@ -232,15 +232,12 @@ def _private(pem: bytes, name: str) -> Ed25519PrivateKey:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    passphrase = os.environ.get(PASSPHRASE_VARIABLE)
+    is_locked = b"ENCRYPTED" in pem
+    passphrase = os.environ.get(PASSPHRASE_VARIABLE) if is_locked else None
     try:
         key = load_pem_private_key(pem, passphrase.encode() if passphrase else None)
-    except (
-        ValueError,
-        TypeError,
-        UnsupportedAlgorithm,
-    ) as error:  # the library's text is not repeated: it is about a key
-        locked = f" (a passphrase goes into {PASSPHRASE_VARIABLE})" if b"ENCRYPTED" in pem else ""
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:  # its text is not repeated: it is about a key
+        locked = f" (a passphrase goes into {PASSPHRASE_VARIABLE})" if is_locked else ""
         raise ConfigError(f"{_shown(name)} holds no private key that can be read{locked}", "PEM in PKCS 8") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise ConfigError(f"{_shown(name)} is no Ed25519 key", "'kubectl argo-archive audit keygen' makes one")

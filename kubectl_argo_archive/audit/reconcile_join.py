@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from kubectl_argo_archive.audit.reconcile_facts import CELLS, day_of
 from kubectl_argo_archive.audit.reconcile_result import Difference, Kind, Reconciliation
 from kubectl_argo_archive.audit.reconcile_sides import Sides
+from kubectl_argo_archive.audit.reconcile_values import Both, Export, SourceRow, State, Window
 
 _QUARTER_H = 15 * 60
 _FARTHEST_H = 14
@@ -21,86 +21,6 @@ _FINISHED = CELLS.index("finished_at")
 _TIMES = {CELLS.index(name) for name in ("created_at", "started_at", "finished_at")}
 
 Key = tuple[str, str]
-
-
-class SourceRow(NamedTuple):
-    """A row of ``reconcile_sides.SOURCE``."""
-
-    cluster: str
-    uid: str
-    namespace: str | None
-    name: str | None
-    hash: str
-    cells: bytes | None
-    finished: int | None
-    clock: int | None
-
-
-class State(NamedTuple):
-    """A row of ``reconcile_sides.STATES``: one state of a workflow in the lake."""
-
-    cluster: str
-    uid: str
-    version: int
-    namespace: str | None
-    name: str | None
-    export_id: str
-    cells: bytes | None
-    finished: int | None
-    hash: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Export:
-    """A publish, as the ledger has it; ``looked_before``: when the source was read the last time before it, in µs."""
-
-    mine: bool
-    rows: int
-    looked_before: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The days to look at, in microseconds since 1970, and the namespaces; empty for all."""
-
-    since: int | None = None
-    until: int | None = None
-    namespaces: frozenset[str] = frozenset()
-
-    @property
-    def everything(self) -> bool:
-        """Whether nothing is left out."""
-        return self.since is None and self.until is None and not self.namespaces
-
-    def holds(self, namespace: str | None, finished: int | None) -> bool:
-        """Whether a workflow belongs to what is looked at."""
-        if self.namespaces and namespace not in self.namespaces:
-            return False
-        if self.since is None and self.until is None:
-            return True
-        after = self.since is None or (finished is not None and finished >= self.since)
-        return after and (self.until is None or (finished is not None and finished < self.until))
-
-
-@dataclass(slots=True)
-class _Both:
-    """What both sides know of one workflow."""
-
-    source: list[SourceRow] = field(default_factory=list)
-    present: bool = False
-    states: list[State] = field(default_factory=list)
-    quarantined: list[State] = field(default_factory=list)
-    documents: list[tuple[int, str]] = field(default_factory=list)
-    events: list[tuple[int, int, str]] = field(default_factory=list)
-
-    def deleted(self, version: int) -> bool:
-        """Whether the lake knows that this state is gone from the source."""
-        kinds = [kind for _, about, kind in sorted(self.events) if about == version and kind in ("deleted", "restored")]
-        return bool(kinds) and kinds[-1] == "deleted"
-
-    def superseded(self, version: int) -> bool:
-        """Whether the lake knows a newer state."""
-        return any(about == version and kind == "superseded" for _, about, kind in self.events)
 
 
 class Join:
@@ -127,24 +47,24 @@ class Join:
         for key, both in sorted(self._collected(number).items()):
             self._compare(key, both)
 
-    def _collected(self, number: int) -> dict[Key, _Both]:
-        found: dict[Key, _Both] = {}
+    def _collected(self, number: int) -> dict[Key, Both]:
+        found: dict[Key, Both] = {}
         sides = self._sides
         for row in map(SourceRow._make, sides.source.rows(number)):
-            found.setdefault(row[:2], _Both()).source.append(row)
+            found.setdefault(row[:2], Both()).source.append(row)
         for cluster, uid in sides.present.rows(number) if sides.present else ():
-            found.setdefault((cluster, uid), _Both()).present = True
+            found.setdefault((cluster, uid), Both()).present = True
         for spill, name in ((sides.states, "states"), (sides.quarantine, "quarantined")):
             for state in map(State._make, spill.rows(number)):
-                getattr(found.setdefault(state[:2], _Both()), name).append(state)
+                getattr(found.setdefault(state[:2], Both()), name).append(state)
         for cluster, uid, version, digest in sides.documents.rows(number):
-            found.setdefault((cluster, uid), _Both()).documents.append((version, digest))
+            found.setdefault((cluster, uid), Both()).documents.append((version, digest))
         for cluster, uid, version, kind, noticed in sides.events.rows(number):
             if (cluster, uid) in found:
                 found[cluster, uid].events.append((noticed, version, kind))
         return found
 
-    def _compare(self, key: Key, both: _Both) -> None:
+    def _compare(self, key: Key, both: Both) -> None:
         source = both.source[0] if both.source else None
         latest = max([*both.states, *both.quarantined], key=lambda state: state.version, default=None)
         in_source = source is not None and self._window.holds(source.namespace, source.finished)
@@ -167,7 +87,7 @@ class Join:
         self._clock(source)
         self._duplicates(both, latest, source)
 
-    def _content(self, source: SourceRow, latest: State, both: _Both) -> None:
+    def _content(self, source: SourceRow, latest: State, both: Both) -> None:
         """The same workflow on both sides: is it the same content, on the same day?"""
         quarantined = latest.cells is None
         digests = [latest.hash] if quarantined else [found for version, found in both.documents
@@ -219,7 +139,7 @@ class Join:
             words = f"the database's column finishedat says {column_day} (its clock is UTC{_signed(zone)}), the JSON "
             self._note(Kind.DAY_SHIFTED, source, None, f"{words}{day_of(source.finished)} UTC")
 
-    def _duplicates(self, both: _Both, latest: State, source: SourceRow | None) -> None:
+    def _duplicates(self, both: Both, latest: State, source: SourceRow | None) -> None:
         """One state twice, or two states of which neither replaced the other."""
         versions = sorted(state.version for state in both.states)
         if source is not None and len(both.source) > 1:
@@ -234,7 +154,7 @@ class Join:
                 words = f"versions {version} and {max(versions)} both count as the latest"
                 self._note(Kind.DUPLICATE, source, latest, words)
 
-    def _only_in_lake(self, latest: State, both: _Both) -> None:
+    def _only_in_lake(self, latest: State, both: Both) -> None:
         """Gone from the source, or never there."""
         if both.present:
             self._note(Kind.CHANGED_CONTENT, None, latest, "in the source, but not on this day or in this namespace")
@@ -252,7 +172,7 @@ class Join:
         line.add("lake", _contribution(latest.uid, digest))
         self._duplicates(both, latest, None)
 
-    def _stray(self, key: Key, both: _Both) -> None:
+    def _stray(self, key: Key, both: Both) -> None:
         """JSON in ``raw`` of a workflow that no other table knows."""
         if key[0] in self._sides.clusters:
             words = "table raw holds JSON of it, table workflows no row"

@@ -12,9 +12,10 @@ import binascii
 import html
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 from urllib.parse import quote, quote_plus, unquote
 
 from kubectl_argo_archive.audit.redact_rules import NameRule, Rules, secret_of
@@ -65,6 +66,16 @@ KNOWN = "known-secret"
 """The rule of a text that holds a secret which was found elsewhere."""
 
 
+_SHORT, _LONG = 4096, 1 << 18
+T = TypeVar("T")
+
+
+def _remembering(function: Callable[[str], T]) -> Callable[[str], T]:
+    """A function of texts that remembers what it said: runs of one template repeat their texts, long scripts too."""
+    short, long = lru_cache(65536)(function), lru_cache(128)(function)
+    return lambda text: short(text) if len(text) <= _SHORT else long(text) if len(text) <= _LONG else function(text)
+
+
 class Finder:
     """Applies rules to texts.
 
@@ -74,7 +85,7 @@ class Finder:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._cached = lru_cache(65536)(self._find)
+        self._cached = _remembering(self._find)
         self._named = lru_cache(65536)(self._name)
 
     def name(self, name: str) -> str | None:
@@ -85,7 +96,7 @@ class Finder:
         """Secrets in a text, or in what it decodes to."""
         if len(text) < 5:
             return NOTHING
-        return self._cached(text) if len(text) <= 4096 else self._find(text)
+        return self._cached(text)
 
     def _name(self, name: str) -> str | None:
         matching: Iterator[NameRule] = (rule for rule in self._rules.names if rule.matches(name))
@@ -161,12 +172,11 @@ class Known:
         parts = [_alternatives(plain, r"[\w.+/=%~-]*"), _alternatives(encoded, "", r"[A-Za-z0-9+/=_-]*")]
         joined = "|".join(part for part in parts if part)
         self._pattern = re.compile(joined) if joined else None
+        self._cached = _remembering(lambda text: tuple(self._spans(text, _DEPTH)))
 
-    def spans(self, text: str) -> list[Span]:
+    def spans(self, text: str) -> tuple[Span, ...]:
         """Where known secrets stand in a text."""
-        if self._pattern is None or not text:
-            return []
-        return list(self._spans(text, _DEPTH))
+        return self._cached(text) if self._pattern is not None and text else ()
 
     def _spans(self, text: str, depth: int) -> Iterator[Span]:
         assert self._pattern is not None

@@ -235,7 +235,6 @@ def _export(row: dict[str, Any]) -> dict[str, Any]:
         "source": row["source"],
         "source_id": row["source_id"],
         "selection": row["selection"],
-        "started_at": time_text(row["started_at"]),
-        "published_at": time_text(row["published_at"]),
+        **{name: time_text(row[name]) if row[name] else None for name in ("started_at", "published_at")},
         **{name: row[name] for name in counts},
     }

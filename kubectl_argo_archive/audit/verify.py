@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kubectl_argo_archive.audit import timestamps
-from kubectl_argo_archive.audit.chain import Anchor, Chain, covered, read_chain
+from kubectl_argo_archive.audit.chain import Anchor, Chain, read_chain
 from kubectl_argo_archive.audit.checkpoint import Checkpoint, Seen
 from kubectl_argo_archive.audit.deep import compare_documents
 from kubectl_argo_archive.audit.digest import FOLDER, latest_name, parse_name, time_text
@@ -140,8 +140,8 @@ def _expected(chains: list[Chain], checkpoint: Checkpoint | None) -> tuple[Expec
         for name, seen in checkpoint.files.items():
             found[name] = Subject(name, seen.sha256, seen.size, name.endswith("_last_checkpoint")), seen.number
     for chain in chains:
-        found.update(covered(chain))
         for link in chain.links:
+            found.update({s.name: (s, link.number) for s in (link.digest.subjects if link.digest else ())})
             gone.update(link.digest.removed if link.digest else ())
     return found, gone
 

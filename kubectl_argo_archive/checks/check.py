@@ -23,6 +23,8 @@ class Need(StrEnum):
     """The Installation: controller's configuration and what belongs to it, live or from files."""
     CLUSTER = "cluster"
     """Live objects behind a Kubernetes API."""
+    WORKFLOWS = "workflows"
+    """Live workflows, listed."""
     CONNECTION = "connection"
     """An attempt to reach the database, however it ended."""
     DATABASE = "database"

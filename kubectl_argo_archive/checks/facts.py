@@ -17,6 +17,7 @@ _REASONS = {
     Need.FILES: "only files show this: kubectl argo-archive setup lint",
     Need.CONFIG: "no controller's configuration is known: give a kubeconfig",
     Need.CLUSTER: "no Kubernetes API is known: give a kubeconfig",
+    Need.WORKFLOWS: "no Kubernetes API is known: give a kubeconfig",
     Need.CONNECTION: "no database is known: give a kubeconfig or --source",
     Need.DATABASE: "no session in the database: see B03",
     Need.BUCKET: "no bucket is known: give a kubeconfig or --lake",
@@ -56,12 +57,19 @@ class Facts:
         """Empty if ``need`` is met, else the reason for people."""
         if need is Need.DATABASE and self.database is not None and not self.database.is_postgres:
             return f"{self.database.server} is not PostgreSQL: see B16"
-        return "" if self._has(need) else self.missing.get(need) or _REASONS[need]
+        if self._has(need):
+            return ""
+        if need is Need.WORKFLOWS:
+            refused = self.cluster.unread.get("workflows") if self.cluster else None
+            return refused or self.missing.get(Need.CLUSTER) or _REASONS[need]
+        return self.missing.get(need) or _REASONS[need]
 
     def _has(self, need: Need) -> bool:
         match need:
             case Need.CONFIG:
                 return bool(self.controllers)
+            case Need.WORKFLOWS:
+                return self.cluster is not None and "workflows" not in self.cluster.unread
             case Need.BUCKET:
                 return bool(self.buckets)
             case Need.FILES:

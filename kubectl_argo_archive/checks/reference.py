@@ -22,6 +22,7 @@ _NEEDS = {
     "files": "manifests as written (`setup lint`)",
     "config": "the configuration, from a cluster or from files",
     "cluster": "a Kubernetes API",
+    "workflows": "the right to list workflows",
     "connection": "an attempt to reach the database",
     "database": "a session in the database",
     "bucket": "a bucket that can be asked",

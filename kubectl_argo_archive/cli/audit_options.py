@@ -93,5 +93,5 @@ def open_signers(
     if signer or (config.signer and not key_files):
         public = public_keys or ([config.public_key] if config.public_key else [])
         return [load_signer(command=signer or config.signer, public=public)]
-    keys = key_files or ([config.key] if config.key else [None])
+    keys: Sequence[str | None] = key_files or [config.key]
     return [load_signer(key, secrets=secret_reader()) for key in keys]

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kubectl_argo_archive.cluster.access import KubeOptions
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -48,6 +46,8 @@ def kube_options(*, short_namespace: bool = False) -> Callable[[F], F]:
             controller: str | None,
             **kwargs: Any,
         ) -> Any:
+            from kubectl_argo_archive.cluster.access import KubeOptions
+
             kube = KubeOptions(kubeconfig, context, as_user, argo_namespace, controller)
             return function(*args, kube=kube, **kwargs)
 

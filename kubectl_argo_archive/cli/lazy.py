@@ -20,7 +20,8 @@ class LazyGroup(click.Group):
     """A click group over modules that are imported on first use.
 
     Args:
-        lazy: name of the command → (module, one line of help). The module holds the command under its own name.
+        lazy: name of the command → (module, one line of help). The module holds the command under its own name
+            (with underscores for dashes).
         shared: options that every command takes too, so that they may stand before or after its name.
     """
 
@@ -42,7 +43,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in self.lazy and cmd_name not in self.commands:
             module, _ = self.lazy[cmd_name]
-            command: click.Command = getattr(import_module(module), cmd_name)
+            command: click.Command = getattr(import_module(module), cmd_name.replace("-", "_"))
             command.params.extend(param for param in self.shared if param not in command.params)
             if isinstance(command, LazyGroup):  # its own commands take them too
                 command.shared = command.shared or self.shared

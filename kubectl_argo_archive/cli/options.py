@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from kubectl_argo_archive.cli.kube_options import kube_options
-from kubectl_argo_archive.cluster.access import KubeOptions, is_configured
 from kubectl_argo_archive.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from kubectl_argo_archive.cluster.access import KubeOptions
     from kubectl_argo_archive.config import Config
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -82,6 +82,8 @@ def source_option(function: F) -> F:
 
 
 def _source(ctx: click.Context, given: str | None, kube: KubeOptions) -> str | KubeOptions:
+    from kubectl_argo_archive.cluster.access import is_configured
+
     from_flag = ctx.get_parameter_source("source") is click.core.ParameterSource.COMMANDLINE
     if kube.is_given and not from_flag:
         return kube

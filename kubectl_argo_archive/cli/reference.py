@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
-from kubectl_argo_archive.cli.main import COMMANDS, PROG, READER_GONE, cli
+from kubectl_argo_archive.cli.main import PROG, READER_GONE, cli
 from kubectl_argo_archive.errors import ExitCode
 
 _WIDTH = 100
@@ -49,6 +51,13 @@ A flag goes before its environment variable, and that before the configuration f
 | `AWS_NO_SIGN_REQUEST` | `s3.anonymous` | send no credentials, for public buckets |
 | | `query.memory_limit` | memory that a query may take, for example `2GB` |
 | | `query.timeout` | seconds until a query is stopped |
+| | `audit.seal` | `true` seals the lake after each export |
+| `KUBECTL_ARGO_ARCHIVE_AUDIT_KEY` | `audit.key` | who signs: the variable holds the PEM, the file its place: `--key` |
+| `KUBECTL_ARGO_ARCHIVE_AUDIT_PASSPHRASE` | | passphrase of an encrypted private key |
+| | `audit.signer` | a command that signs instead: `--signer` |
+| | `audit.public_key` | PEM file of the keys that may have signed: `--public-key` |
+| | `audit.interval` | how often digests are expected, for example `1h`; longer is recorded as a gap |
+| | `audit.access_log` | `false` stops recording who reads and exports audit data |
 | `NO_COLOR` | | no colours |
 
 Credentials come from AWS' own chain (environment, profiles, SSO, web identity, container, instance), never from the
@@ -60,23 +69,22 @@ def markdown() -> str:
     """The whole document."""
     codes = [f"| {code.value} | {meaning} |" for code, meaning in _MEANINGS.items()]
     codes.append(f"| {READER_GONE} | whoever read the output went away (`… \\| head`) |")
-    sections = [_section(PROG, cli, [])] + [_section(f"{PROG} {name}", _command(name), [name]) for name in COMMANDS]
-    return _HEAD + "\n".join(codes) + "\n" + _SETTINGS + "".join(sections)
+    return _HEAD + "\n".join(codes) + "\n" + _SETTINGS + "".join(_sections(cli, []))
 
 
-def _command(name: str) -> click.Command:
-    command = cli.get_command(click.Context(cli), name)
-    assert command is not None, name
-    return command
-
-
-def _section(title: str, command: click.Command, path: list[str]) -> str:
+def _sections(command: click.Command, path: list[str]) -> Iterator[str]:
+    """A command and those below it, each with its help."""
     ctx = click.Context(cli, info_name=PROG, help_option_names=["-h", "--help"])
     for name in path:
         ctx = click.Context(command, parent=ctx, info_name=name)
     ctx.terminal_width = ctx.max_content_width = _WIDTH
     help_text = "\n".join(line.rstrip() for line in command.get_help(ctx).splitlines())
-    return f"\n## {title}\n\n```text\n{help_text}\n```\n"
+    yield f"\n## {' '.join([PROG, *path])}\n\n```text\n{help_text}\n```\n"
+    if isinstance(command, click.Group):
+        for name in command.list_commands(ctx):
+            below = command.get_command(ctx, name)
+            assert below is not None, name
+            yield from _sections(below, [*path, name])
 
 
 if __name__ == "__main__":

@@ -40,13 +40,14 @@ def hits(found: Iterable[Hit], format: str, sink: BinaryIO, *, context: bool, co
 def logs(found: Iterable[tuple[Log, int]], format: str, sink: BinaryIO, *, counts: bool) -> int:
     """Write logs with matching lines, and how many these are if ``counts``; returns the number of logs."""
     counted = _Counter(found)
+    lines: Iterator[str]
     if format == "table":
-        lines = (f"{lines:>9,}  {_title(log)}\n" if counts else f"{_title(log)}\n" for log, lines in counted)
+        lines = (f"{number:>9,}  {_title(log)}\n" if counts else f"{_title(log)}\n" for log, number in counted)
     elif format == "csv":
         names = (*_LOG_CSV, "count") if counts else _LOG_CSV
-        lines = _csv(names, (_log(log, lines, counts) for log, lines in counted))
+        lines = _csv(names, (_log(log, number, counts) for log, number in counted))
     else:
-        lines = _json((_log(log, lines, counts) for log, lines in counted), array=format == "json")
+        lines = _json((_log(log, number, counts) for log, number in counted), array=format == "json")
     _write(sink, lines)
     return counted.count
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
     from kubernetes.client import Configuration
 
 VARIABLE = "KUBECONFIG"
+IN_CLUSTER = "in-cluster"
+"""What stands for the context's name in a pod with a service account."""
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _POOL = 8
 """Connections that stay open: checks ask from several threads."""
@@ -152,7 +153,7 @@ def _in_cluster(options: KubeOptions) -> Access:
         ) from error
     file = _SERVICE_ACCOUNT / "namespace"
     namespace = file.read_text().strip() if file.exists() else "default"
-    return Access(configuration, "in-cluster", namespace, str(configuration.host), options.as_user)
+    return Access(configuration, IN_CLUSTER, namespace, str(configuration.host), options.as_user)
 
 
 def _configuration() -> Configuration:
@@ -167,6 +168,8 @@ def _configuration() -> Configuration:
 @contextmanager
 def _overheard() -> Iterator[list[str]]:
     """The client only logs when a login plugin fails, and goes on as nobody: keep what it says for our own error."""
+    import logging
+
     said: list[str] = []
 
     class _Listener(logging.Handler):

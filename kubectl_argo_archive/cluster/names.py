@@ -6,6 +6,8 @@ import ipaddress
 import socket
 from contextlib import suppress
 
+PATIENCE_S = 3
+
 
 def service_named(host: str, namespace: str) -> tuple[str, str] | None:
     """The Service that ``host`` may name for a pod in ``namespace``: (name, namespace); None if it names none.
@@ -30,6 +32,13 @@ def address_of(host: str) -> str | None:
     with suppress(OSError, UnicodeError):
         return str(socket.getaddrinfo(host, None)[0][4][0])
     return None
+
+
+def answers(host: str, port: int) -> bool:
+    """Whether somebody listens there: a Service's short name may mean another machine in a search domain of ours."""
+    with suppress(OSError, UnicodeError), socket.create_connection((host, port), PATIENCE_S):
+        return True
+    return False
 
 
 def _is_address(host: str) -> bool:

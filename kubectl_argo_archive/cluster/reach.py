@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from kubectl_argo_archive.cluster.access import IN_CLUSTER
 from kubectl_argo_archive.cluster.client import KubeClient
 from kubectl_argo_archive.cluster.forward import PortForward, Tell, find_service
-from kubectl_argo_archive.cluster.names import address_of, service_named
+from kubectl_argo_archive.cluster.names import address_of, answers, service_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Reached:
 
 @contextmanager
 def reach(client: KubeClient, host: str, port: int, namespace: str, tell: Tell) -> Iterator[Reached]:
-    """Make ``host`` reachable: directly if its name means something here, else by a port-forward while this is open.
+    """Make ``host`` reachable: directly if it answers, else by a port-forward while this is open.
 
     Args:
         client: the cluster.
@@ -48,7 +49,7 @@ def reach(client: KubeClient, host: str, port: int, namespace: str, tell: Tell) 
         ClusterForbidden, ClusterUnreachable: as all requests.
     """
     named = service_named(host, namespace)
-    if named is None or address_of(host):
+    if named is None or client.access.context == IN_CLUSTER or answers(host, port):
         yield Reached(host, port, None, port)
         return
     service = find_service(client, *named)
@@ -63,5 +64,6 @@ def reach(client: KubeClient, host: str, port: int, namespace: str, tell: Tell) 
         return
     with PortForward(client, *named, port) as forward:
         through = f"port-forward to Service {named[1]}/{named[0]}"
-        tell(f"{through}, pod {forward.pod}: {host} does not resolve here")
+        why = "does not answer here" if address_of(host) else "does not resolve here"
+        tell(f"{through}, pod {forward.pod}: {host} {why}")
         yield Reached(host, port, "127.0.0.1", forward.port, through, forward)

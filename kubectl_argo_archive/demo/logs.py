@@ -110,7 +110,7 @@ def text(
     ending = _ending(seed, kind, end, exit_code)
     size -= sum(len(line) + 1 for line in ending)
     while written < size:
-        count = min(_BLOCK_LINES, (size - written) // 60 + 1)
+        count = min(_BLOCK_LINES, (size - written) // 250 + 1)
         block = ("\n".join(next(source) for _ in range(count)) + "\n").encode()
         written += len(block)
         yield block

@@ -6,20 +6,15 @@ has not been written to for a while. Every file is hashed while it is written.
 
 from __future__ import annotations
 
-import hashlib
-import io
-import math
 import threading
-import time
 from collections import OrderedDict
-from contextlib import suppress
-from datetime import datetime, timedelta
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kubectl_argo_archive.lake.delta import MONTH, AddedFile, stats_json
+from kubectl_argo_archive.lake.delta import MONTH, AddedFile
+from kubectl_argo_archive.lake.lakefile import NULL_MONTH as NULL_MONTH
+from kubectl_argo_archive.lake.lakefile import STATS, LakeFile, delete
 from kubectl_argo_archive.storage.filesystem import Storage
 from kubectl_argo_archive.tables.schema import TableSpec
 
@@ -30,9 +25,6 @@ BUFFER_BYTES = 32 << 20
 OPEN_FILES = 24
 COMPRESSION_LEVEL = 3
 BLOOM_FPP = 0.02
-_STATS = ("cluster", "uid", "namespace", "name", "workflow", "phase", "version", "started_at", "finished_at", "seq",
-          "log_id", "block")  # fmt: skip
-NULL_MONTH = "__HIVE_DEFAULT_PARTITION__"
 
 
 class DataFiles:
@@ -104,7 +96,7 @@ class DataFiles:
             file.abandon()
         for name, files in self.finished.items():
             for added in files:
-                _delete(self._storage, self._storage.path(name, added.path))
+                delete(self._storage, self._storage.path(name, added.path))
         self._open.clear()
         self._given.clear()
         self.finished.clear()
@@ -123,73 +115,6 @@ class DataFiles:
         with self._lock:
             self.finished.setdefault(key[0], []).append(added)
         del self._open[key]
-
-
-def _delete(storage: Storage, path: str) -> None:
-    if storage.fs.exists(path):
-        storage.fs.rm_file(path)
-
-
-class _Hashed(io.RawIOBase):
-    """Passes bytes on, counting and hashing them."""
-
-    def __init__(self, target: Any) -> None:
-        self._target = target
-        self.sha256 = hashlib.sha256()
-        self.size = 0
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        view = memoryview(data).cast("B")
-        if self._target is None:
-            return len(view)
-        self.sha256.update(view)
-        self._target.write(view)
-        self.size += len(view)
-        return len(view)
-
-    def tell(self) -> int:
-        return self.size
-
-    def forget(self) -> None:
-        """Take no more: a Parquet writer writes its footer even when it is given up."""
-        self._target = None
-
-
-class LakeFile(_Hashed):
-    """One file of the lake that is being written, through whatever writes to a binary file; any one thread's."""
-
-    def __init__(self, storage: Storage, spec: TableSpec, month: str | None, path: str, number: int) -> None:
-        self.spec, self.number = spec, number
-        self._storage, self._month, self._path = storage, month, path
-        self._file = storage.fs.open(storage.path(spec.name, path), "wb")
-        super().__init__(self._file)
-
-    def finished(self, footer: pq.FileMetaData) -> AddedFile:
-        """Close the file and say what it holds."""
-        self._file.close()
-        return AddedFile(
-            path=self._path,
-            month=None if self._month == NULL_MONTH else self._month,
-            size=self.size,
-            rows=footer.num_rows,
-            stats=_statistics(footer),
-            sha256=self.sha256.hexdigest(),
-            modified_ms=int(time.time() * 1000),
-        )
-
-    def abandon(self) -> None:
-        """Close without keeping; the storage may or may not hold a part of it."""
-        self.forget()
-        with suppress(OSError):  # a full disk cannot take what is still buffered, and need not
-            if self._storage.location.is_local:
-                self._file.close()
-            else:
-                self._file.discard()
-                self._file.closed = True  # or it would be uploaded when it is forgotten
-        _delete(self._storage, self._storage.path(self.spec.name, self._path))
 
 
 class _OpenFile:
@@ -270,7 +195,7 @@ def _measured(spec: TableSpec) -> list[str]:
     return [
         c.name
         for c in spec.columns
-        if not pa.types.is_nested(c.type) and (c.name in _STATS or c.name in spec.unique or not _is_text(c.type))
+        if not pa.types.is_nested(c.type) and (c.name in STATS or c.name in spec.unique or not _is_text(c.type))
         if c.name != "json"
     ]
 
@@ -296,49 +221,3 @@ def _encodings(spec: TableSpec) -> dict[str, str]:
 def _distinct(column: pa.ChunkedArray) -> int:
     """How many distinct values a Bloom filter should expect; too low costs its use, too high its size."""
     return max(16, len(column.unique()))
-
-
-def _statistics(metadata: pq.FileMetaData) -> str:
-    """Smallest and largest values of a file for Delta, from Parquet's own statistics."""
-    low: dict[str, Any] = {}
-    high: dict[str, Any] = {}
-    nulls: dict[str, int] = {}
-    broken: set[str] = set()
-    for group in range(metadata.num_row_groups):
-        row_group = metadata.row_group(group)
-        for index in range(row_group.num_columns):
-            column = row_group.column(index)
-            name = column.path_in_schema
-            if name not in _STATS:
-                continue
-            found = column.statistics
-            if found is None or not found.has_null_count:
-                broken.add(name)
-                continue
-            nulls[name] = nulls.get(name, 0) + found.null_count
-            if found.has_min_max:
-                low[name] = min(low.get(name, found.min), found.min)
-                high[name] = max(high.get(name, found.max), found.max)
-            elif found.null_count < row_group.num_rows:
-                broken.add(name)
-    for name in broken:
-        for values in (low, high, nulls):
-            values.pop(name, None)
-    minimum = {name: _plain(value, up=False) for name, value in low.items()}
-    maximum = {name: _plain(value, up=True) for name, value in high.items()}
-    for name in [n for n in minimum if minimum[n] is None or maximum[n] is None]:
-        del minimum[name], maximum[name]
-    return stats_json(metadata.num_rows, minimum, maximum, nulls)
-
-
-def _plain(value: Any, *, up: bool) -> Any:
-    """A value as Delta writes it; times in milliseconds, rounded outwards; long text is left out."""
-    if isinstance(value, datetime):
-        micro = value.microsecond
-        step = math.ceil(micro / 1000) if up else micro // 1000
-        try:
-            rounded = value.replace(microsecond=0, tzinfo=None) + timedelta(milliseconds=step)
-        except OverflowError:
-            return None
-        return rounded.isoformat(timespec="milliseconds") + "Z"
-    return None if isinstance(value, str) and len(value) > 128 else value

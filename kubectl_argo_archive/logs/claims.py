@@ -39,7 +39,7 @@ CLAIMS = pa.schema([
 
 _WORKFLOWS = """
 SELECT w.cluster, w.uid, w.version, w.name, w.namespace, w.created_at, w.scheduled_at, w.labels, w.annotations,
-       w.parameters, w.service_account, r.repository, r.archive_logs, r.templates
+       w.parameters, w.service_account, r.repository, r.archive_logs, r.templates, r.nodes
 FROM chosen c JOIN workflow_versions w USING (cluster, uid, version)
 LEFT JOIN (
     SELECT cluster, uid, version,
@@ -48,9 +48,13 @@ LEFT JOIN (
                AS archive_logs,
            CASE WHEN b.uid IS NOT NULL OR contains(json, '"archiveLocation"') THEN
                TRY(json_extract(json, ['$.spec.templates', '$.status.storedWorkflowTemplateSpec.templates',
-                                       '$.status.storedTemplates'])) END AS templates
+                                       '$.status.storedTemplates'])) END AS templates,
+           CASE WHEN o.uid IS NOT NULL THEN TRY(json->>'$.status.nodes') END AS nodes
     FROM raw_versions SEMI JOIN chosen USING (cluster, uid, version)
     LEFT JOIN (SELECT DISTINCT cluster, uid, version FROM pods WHERE logs IS NULL AND ran) b
+    USING (cluster, uid, version)
+    LEFT JOIN (SELECT DISTINCT cluster, uid, version FROM pods
+               WHERE len(list_filter(logs, lambda log: log.kind = 's3' AND log.bucket IS NOT NULL)) > 0) o
     USING (cluster, uid, version)
 ) r USING (cluster, uid, version)
 ORDER BY w.cluster, w.uid, w.version"""
@@ -132,7 +136,7 @@ def collect(space: Workspace, chosen: Chosen, default: LogStore | None = None) -
 def _claims(space: Workspace, default: LogStore | None) -> Iterator[dict[str, Any]]:
     workflows = space.rows(_WORKFLOWS)
     current: dict[str, Any] | None = None
-    facts = WorkflowLogs({})
+    facts, locations = WorkflowLogs({}), dict[tuple[str, str], Mapping[str, Any]]()
     for pod in space.rows("SELECT * FROM pods ORDER BY cluster, uid, version, node_id"):
         key = _key(pod)
         while current is None or _key(current) < key:
@@ -140,9 +144,9 @@ def _claims(space: Workspace, default: LogStore | None) -> Iterator[dict[str, An
             if current is None:
                 return
             if _key(current) == key:
-                facts = _facts(current, default)
+                facts, locations = _facts(current, default), _locations(current["nodes"])
         if _key(current) == key:
-            yield from _of_pod(pod, facts)
+            yield from _of_pod(pod, facts, locations)
 
 
 def _key(row: Mapping[str, Any]) -> tuple[bytes, bytes, int]:
@@ -150,7 +154,19 @@ def _key(row: Mapping[str, Any]) -> tuple[bytes, bytes, int]:
     return row["cluster"].encode("utf-8", "surrogatepass"), row["uid"].encode("utf-8", "surrogatepass"), row["version"]
 
 
-def _of_pod(row: Mapping[str, Any], facts: WorkflowLogs) -> Iterator[dict[str, Any]]:
+def _locations(nodes: str | None) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """Complete S3 locations of artifacts, by node and name: what Argo 2.x wrote, and the tables keep in part only."""
+    return {
+        (node_id, artifact["name"]): artifact["s3"]
+        for node_id, node in _object(nodes).items()
+        for artifact in (node.get("outputs") or {}).get("artifacts") or ()
+        if isinstance(artifact.get("s3"), Mapping) and artifact["s3"].get("bucket")
+    }
+
+
+def _of_pod(
+    row: Mapping[str, Any], facts: WorkflowLogs, locations: Mapping[tuple[str, str], Mapping[str, Any]]
+) -> Iterator[dict[str, Any]]:
     pod = PodNode(
         node_id=row["node_id"],
         name=row["name"] or "",
@@ -162,7 +178,13 @@ def _of_pod(row: Mapping[str, Any], facts: WorkflowLogs) -> Iterator[dict[str, A
         memoized=bool(row["memoized"]),
         ran=bool(row["ran"]),
         logs=[
-            LogArtifact(log["name"], log["kind"], log["key"], log["bucket"], _object(log["location"]))
+            LogArtifact(
+                log["name"],
+                log["kind"],
+                log["key"],
+                log["bucket"],
+                locations.get((row["node_id"], log["name"])) or _object(log["location"]),
+            )
             for log in row["logs"] or ()
         ],
     )

@@ -36,7 +36,8 @@ WITH pods AS (
 )
 SELECT n.node_id, n.display_name, n.pod_name, n.template_name, n.phase, n.memoized,
     coalesce(l.node_started_at, n.started_at) AS started_at, coalesce(l.node_finished_at, n.finished_at) AS finished_at,
-    n.earlier OR l.node_finished_at < n.finished_at AS previous, l.node_finished_at < n.finished_at AS replaced, l.log_id, l.container, l.status, l.message, l.kind,
+    n.earlier OR l.node_finished_at < n.finished_at AS previous, l.node_finished_at < n.finished_at AS replaced,
+    l.log_id, l.container, l.status, l.message, l.kind,
     l.endpoint, l.region, l.bucket, l.key, l.size, l.etag, l.text_bytes, l.text_id, l.masked, l.month
 FROM ordered n LEFT JOIN logs l USING (node_id)
 UNION ALL
@@ -45,6 +46,10 @@ SELECT l.node_id, coalesce(n.display_name, l.node_id), l.pod_name, l.template_na
     l.region, l.bucket, l.key, l.size, l.etag, l.text_bytes, l.text_id, l.masked, l.month
 FROM dead l LEFT JOIN ordered n USING (node_id)
 WHERE n.node_id IS NULL OR l.node_finished_at IS DISTINCT FROM n.finished_at OR l.text_id IS NOT NULL"""
+
+
+class UnknownRun(ConfigError):
+    """The lake has no such workflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,8 @@ def find_run(space: Workspace, name: str, namespaces: tuple[str, ...] = ()) -> R
     """The run of a name or uid.
 
     Raises:
-        ConfigError: there is none (the hint has near names), or several (the message lists their uids).
+        UnknownRun: there is none; the hint has near names.
+        ConfigError: there are several; the message lists their uids.
     """
     condition = "AND (len($namespaces) = 0 OR namespace IN (SELECT unnest($namespaces::VARCHAR[])))"
     found = list(space.rows(
@@ -130,7 +136,7 @@ def find_run(space: Workspace, name: str, namespaces: tuple[str, ...] = ()) -> R
         {"name": name, "namespaces": list(namespaces)},
     )]  # fmt: skip
     where = f" in {', '.join(namespaces)}" if namespaces else ""
-    raise ConfigError(
+    raise UnknownRun(
         f"the lake has no workflow {name}{where}",
         f"did you mean {', '.join(near)}?" if near else 'query "select name from workflows" lists all that there are',
     )

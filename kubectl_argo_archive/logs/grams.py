@@ -1,8 +1,8 @@
 """Which short byte strings a block of text holds: the search index's idea of it, and what a needle needs.
 
-Text is case-folded (Unicode), cut into all strings of 5 and of 3 bytes, and each is hashed to a slot. A block that lacks
-one slot of a needle cannot hold the needle, in any case; a block that has all of them may. SQL computes the same hash
-(``query/views_search.py``), so the constants are part of the format.
+Text is case-folded (Unicode), cut into all strings of 5 and of 3 bytes, and each is hashed to a slot. A block that
+lacks one slot of a needle cannot hold the needle, in any case; a block that has all of them may. SQL computes the same
+hash (``query/views_search.py``), so the constants are part of the format.
 """
 
 from __future__ import annotations

@@ -124,15 +124,20 @@ def _times(
                 open_, filtered = _candidates(texts, open_), True
             continue
         at[open_[0]] = found.at
-        rules.append(lines_rule.learn(line, found, around))
         open_ = open_[1:]
-        if len(rules) <= _ROUNDS:
-            hit, times = lines_rule.apply(rules[-1], data, starts[open_], ends[open_])
+        if len(rules) <= _ROUNDS:  # beyond, the lines are too different
+            rules.append(lines_rule.learn(line, found, around))
+            if found.match.re is lines_stamp.ACCESS:
+                hit, times = lines_rule.apply_in_brackets(rules[-1], data, starts[open_], ends[open_])
+                hit[hit] = ~np.asarray(pc.match_substring_regex(texts.take(pa.array(open_[hit])), lines_stamp.FIELD))
+            else:
+                hit, times = lines_rule.apply(rules[-1], data, starts[open_], ends[open_])
             taken = open_[hit]
             at[taken] = times[hit]
-            levels[taken] = lines_rule.levels(rules[-1], data, starts[taken], ends[taken])
+            if found.match.re is not lines_stamp.ACCESS:
+                levels[taken] = lines_rule.levels(rules[-1], data, starts[taken], ends[taken])
             open_ = open_[~hit]
-    one = rules[0] if rules and all(rule.place == rules[0].place for rule in rules) else None
+    one = rules[0] if 0 < len(rules) <= _ROUNDS and all(rule.place == rules[0].place for rule in rules) else None
     return at, levels, one
 
 
@@ -141,7 +146,8 @@ def _candidates(texts: pa.Array, lines: Ints) -> Ints:
     if not len(lines):
         return lines
     picked = texts.take(pa.array(lines))
-    return lines[np.asarray(pc.match_substring_regex(picked, lines_stamp.MAY_HAVE_STAMP))]
+    found: Ints = lines[np.asarray(pc.match_substring_regex(picked, lines_stamp.MAY_HAVE_STAMP))]
+    return found
 
 
 def _levels(texts: pa.Array, codes: Codes) -> None:

@@ -6,7 +6,7 @@ the stamp and whose stamp has digits and signs at the same places, so that it fi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -21,7 +21,7 @@ for _number, _name in enumerate((b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun",
 _DAYS = np.array([0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 # what may follow a stamp without changing what it is
 _HARMLESS = frozenset(b" ]\"'>)}|;\t\r")
-_ZONE_BEGINS = (ord("+"), ord("-"), ord("U"))
+_SIGNS = (ord("+"), ord("-"))
 
 
 _IN_WORD = np.zeros(256, bool)
@@ -147,13 +147,36 @@ def apply(
     if not rule.usable:
         return np.zeros(len(starts), bool), times
     size = len(rule.prefix) + len(rule.sample)
-    room = 0 if rule.follower is None else 2
+    room = 0 if rule.follower is None else 3
     taken = ends - starts == size if rule.follower is None else ends - starts >= size + room
     at = np.flatnonzero(taken)
     if len(at):
         good, values = _read(rule, data, starts[at])
         times[at] = values
         taken[at] = good
+    return taken, times
+
+
+def apply_in_brackets(
+    rule: Rule, data: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    """The same for an access log: the stamp stands behind the first bracket of the line, wherever that is.
+
+    Only lines that begin as addresses do are taken: what begins with a date is another form's.
+    """
+    times = np.zeros(len(starts), np.int64)
+    brackets = np.append(np.flatnonzero(data == ord("[")), len(data))
+    at = brackets[np.searchsorted(brackets, starts)] + 1
+    taken = (at - starts >= 7) & (at - starts <= 200) & (ends - at >= len(rule.sample) + 3)
+    lines = np.flatnonzero(taken)
+    first, third, fifth = (data[starts[lines] + place] for place in (0, 2, 4))
+    address = (first >= 48) & (first <= 57) & (third != ord("/")) & (fifth != ord("/")) & (fifth != ord("-"))
+    taken[lines[~address]] = False
+    lines = lines[address]
+    if len(lines):
+        good, values = _read(replace(rule, prefix=b""), data, at[lines])
+        times[lines] = values
+        taken[lines] = good
     return taken, times
 
 
@@ -182,7 +205,8 @@ def _read(
     if rule.follower is not None:
         good &= data[starts + size] == rule.follower
         if rule.follower == 32 and "z" not in rule.parts:
-            good &= ~np.isin(data[starts + size + 1], _ZONE_BEGINS)
+            sign, behind = data[starts + size + 1], data[starts + size + 2] - np.uint8(48)
+            good &= (sign != ord("U")) & (~np.isin(sign, _SIGNS) | (behind > 9))
     return _moments(rule, columns, good)
 
 

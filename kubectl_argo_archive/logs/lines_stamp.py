@@ -14,12 +14,12 @@ LEVELS = ("", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 """Names of the level codes; code 0 is a line without a level."""
 
 _CODES = {
-    **{name: 1 for name in ("TRACE", "10", "V", "VERBOSE")},
-    **{name: 2 for name in ("DEBUG", "20", "D", "DBG")},
-    **{name: 3 for name in ("INFO", "NOTICE", "INFORMATION", "INFORMATIONAL", "30", "I")},
-    **{name: 4 for name in ("WARN", "WARNING", "40", "W")},
-    **{name: 5 for name in ("ERROR", "ERR", "SEVERE", "50", "E")},
-    **{name: 6 for name in ("FATAL", "CRITICAL", "CRIT", "PANIC", "EMERG", "EMERGENCY", "ALERT", "60", "F", "DPANIC")},
+    **dict.fromkeys(("TRACE", "10", "V", "VERBOSE"), 1),
+    **dict.fromkeys(("DEBUG", "20", "D", "DBG"), 2),
+    **dict.fromkeys(("INFO", "NOTICE", "INFORMATION", "INFORMATIONAL", "30", "I"), 3),
+    **dict.fromkeys(("WARN", "WARNING", "40", "W"), 4),
+    **dict.fromkeys(("ERROR", "ERR", "SEVERE", "50", "E"), 5),
+    **dict.fromkeys(("FATAL", "CRITICAL", "CRIT", "PANIC", "EMERG", "EMERGENCY", "ALERT", "60", "F", "DPANIC"), 6),
 }
 
 _KEYS = r"(?:ts|time|timestamp|@timestamp|t|date|datetime|asctime|eventTime|event_time|created_at)"
@@ -45,6 +45,10 @@ FAMILIES = tuple(
 )  # fmt: skip
 """Tried in this order at the beginning of a line; group ``all`` is the stamp."""
 
+ACCESS = FAMILIES[-1]
+"""The only one whose stamps stand somewhere in the line."""
+FIELD = rf"(?:^|\s){_KEYS}=[\"']?\d"
+"""For RE2: what a line of logfmt contains."""
 MAY_HAVE_STAMP = r"\d\d:\d\d:\d\d|(?:\"" + _KEYS + r"\"\s*:\s*|" + _KEYS + r"=[\"']?)\d{9}"
 """For RE2: what each line with a stamp contains."""
 

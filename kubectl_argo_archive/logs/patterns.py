@@ -34,14 +34,14 @@ WITH chosen AS (
       AND ($since::TIMESTAMPTZ IS NULL OR o.node_finished_at >= $since::TIMESTAMPTZ)
 ), seen AS (
     SELECT c.*, regexp_replace(left(l.message, {_LONGEST}), $variable, '{WILDCARD}', 'g') AS pattern,
-        l.message, l.level, coalesce(l.at, c.node_finished_at) AS at
+        l.message, l.level, coalesce(l."at", c.node_finished_at) AS happened_at
     FROM log_lines l JOIN chosen c ON l.log_id = c.text_id
     WHERE trim(l.message) <> '' AND (len($levels) = 0 OR l.level IN (SELECT unnest($levels::VARCHAR[])))
 )
 SELECT template_name, pattern, count(*) AS lines, count(DISTINCT (uid, node_id)) AS logs,
     count(DISTINCT (uid, node_id)) FILTER (failed) AS failed_logs,
     count(DISTINCT (uid, node_id)) FILTER (NOT failed) AS succeeded_logs,
-    min(at) AS first_at, max(at) AS last_at, max(level) AS level, min(message) AS example
+    min(happened_at) AS first_at, max(happened_at) AS last_at, max(level) AS level, min(message) AS example
 FROM seen GROUP BY template_name, pattern
 ORDER BY lines DESC, template_name, pattern LIMIT {_DISTINCT}"""
 
@@ -118,7 +118,7 @@ def patterns(lake: Lake, wanted: PatternFilter) -> list[Pattern]:
     }  # fmt: skip
     with Workspace(snapshot, lake.storage, ("log_lines", "log_objects", "nodes")) as space:
         counted = (Pattern(row.pop("template_name"), **row) for row in space.rows(_COUNTED, values))
-        merged = merge(counted)
+        merged = list(merge(counted))
     kept = [pattern for pattern in merged if _wanted(pattern, wanted)]
     return sorted(kept, key=lambda pattern: (-pattern.lines, pattern.template or "", pattern.pattern))
 

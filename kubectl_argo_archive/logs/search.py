@@ -245,7 +245,9 @@ class Searcher:
             yield _counted(waiting.popleft().result(), explain)
 
 
-def _choose(segment: Segment, need: Need | None, wanted: Ints | None) -> tuple[np.ndarray[tuple[int], np.dtype[np.bool_]], int]:
+def _choose(
+    segment: Segment, need: Need | None, wanted: Ints | None
+) -> tuple[np.ndarray[tuple[int], np.dtype[np.bool_]], int]:
     """Blocks of a segment that have to be read, and how many the filters left."""
     filtered = np.ones(segment.count, bool) if wanted is None else segment.of_texts(wanted)
     left = int(filtered.sum())

@@ -53,7 +53,7 @@ def texts_of(filter: Filter, lines: LineFilter, snapshot: Snapshot, storage: Sto
         return None
     from kubectl_argo_archive.logs.workspace import Workspace
 
-    conditions, parameters, joins, names = ["o.text_id IS NOT NULL"], dict[str, object](), "", ["log_objects"]
+    conditions, parameters, names = ["o.text_id IS NOT NULL"], dict[str, object](), ["log_objects"]
 
     def ask(condition: str, **values: object) -> None:
         conditions.append(condition)
@@ -71,16 +71,13 @@ def texts_of(filter: Filter, lines: LineFilter, snapshot: Snapshot, storage: Sto
         ask("coalesce(o.last_at, o.node_finished_at, o.modified_at) >= $since OR o.last_at IS NULL", since=lines.since)
     if lines.until:
         ask("coalesce(o.first_at, o.node_finished_at, o.modified_at) < $until OR o.first_at IS NULL", until=lines.until)
-    if filter.phases or filter.exit_codes:
-        names.append("nodes")
-        joins += " JOIN nodes n ON n.cluster = o.cluster AND n.uid = o.uid AND n.node_id = o.node_id"
-        if filter.phases:
-            ask("list_contains($phases, n.phase)", phases=list(filter.phases))
-        if filter.exit_codes:
-            ask("list_contains($codes, n.exit_code)", codes=list(filter.exit_codes))
+    if filter.phases:
+        ask("list_contains($phases, o.phase)", phases=list(filter.phases))
+    if filter.exit_codes:
+        ask("list_contains($codes, o.exit_code)", codes=list(filter.exit_codes))
     if filter.selector:
         names.append("workflows")
-    sql = f"SELECT DISTINCT o.text_id, o.cluster, o.uid FROM log_objects o{joins} WHERE " + " AND ".join(
+    sql = "SELECT DISTINCT o.text_id, o.cluster, o.uid FROM log_objects o WHERE " + " AND ".join(
         f"({condition})" for condition in conditions
     )
     with Workspace(snapshot, storage, names) as space:

@@ -12,10 +12,10 @@ import numpy as np
 from kubectl_argo_archive.logs import lines_stamp
 from kubectl_argo_archive.logs.search_index import Block, Ints, Segment, read_block
 from kubectl_argo_archive.logs.search_logs import Log
-from kubectl_argo_archive.logs.search_match import Found, Matcher
+from kubectl_argo_archive.logs.search_match import Found, Matcher, find_bytes
 from kubectl_argo_archive.logs.segment_text import moment
 
-_FEW = 24
+_FEW = 4
 MESSAGE_BYTES = 1 << 20
 """More of one line is not shown."""
 _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
@@ -59,7 +59,10 @@ class Hit:
 
     def of(self, log: Log) -> Hit:
         """The same hit, with its log."""
-        return replace(self, log=log)
+        return Hit(
+            self.log_id, self.line_no, self.byte_offset, self.at, self.level, self.message, self.cut, self.before,
+            self.after, log,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,8 @@ def scan_block(segment: Segment, number: int, tally: Tally) -> Scan:
     block = read_block(segment, number)
     if len(block.rows[1]) and block.rows[1][0]:
         return _scan_long_line(block, tally)
-    found = tally.matcher.find(block.data, block.bounds)
+    plain = tally.matcher.plain
+    found = find_bytes(block.array, plain, block.bounds) if plain else tally.matcher.find(block.data, block.bounds)
     if not len(found.starts):
         return Scan()
     rows = np.searchsorted(block.bounds, found.starts, "right") - 1
@@ -154,7 +158,7 @@ def _hits(block: Block, found: Found, rows: Ints, context: int) -> Iterator[Hit]
             byte_offset=int(block.rows[3][row]) + start - low,
             at=at,
             level=level,
-            message=block.data[start : min(end, start + MESSAGE_BYTES)].decode("utf-8", "replace"),
+            message=block.array[start : min(end, start + MESSAGE_BYTES)].tobytes().decode("utf-8", "replace"),
             cut=max(0, end - start - MESSAGE_BYTES),
         )
         yield _with_context(hit, block, row, (start, end), context) if context else hit
@@ -163,11 +167,11 @@ def _hits(block: Block, found: Found, rows: Ints, context: int) -> Iterator[Hit]
 def _places(block: Block, found: Found, rows: Ints) -> list[int]:
     """Index of each found line in its row."""
     lows = block.bounds[rows]
-    if len(found.starts) <= _FEW:
+    if len(rows) <= _FEW:
         pairs = zip(lows.tolist(), found.starts.tolist(), strict=True)
-        return [block.data.count(b"\n", low, start) for low, start in pairs]
-    newlines = np.flatnonzero(np.frombuffer(block.data, np.uint8) == 10)
-    return (np.searchsorted(newlines, found.starts) - np.searchsorted(newlines, lows)).tolist()
+        return [int(np.count_nonzero(block.array[low:start] == 10)) for low, start in pairs]
+    places: list[int] = (np.searchsorted(block.newlines, found.starts) - np.searchsorted(block.newlines, lows)).tolist()
+    return places
 
 
 def _facts(block: Block, row: int, place: int, line_no: int) -> tuple[str | None, datetime | None]:
@@ -182,9 +186,9 @@ def _facts(block: Block, row: int, place: int, line_no: int) -> tuple[str | None
     if first < 0:
         return level, known["entry_at"]
     low = int(block.bounds[row])
-    for _ in range(first):  # the entry's first line holds the time
-        low = block.data.index(b"\n", low) + 1
-    found = lines_stamp.stamp(block.data[low : low + known["at_start"] + known["at_size"] + 1], _ANY_TIME)
+    if first:  # the line that holds the time, which is the entry's first
+        low = int(block.newlines[int(np.searchsorted(block.newlines, low)) + first - 1]) + 1
+    found = lines_stamp.stamp(block.array[low : low + known["at_start"] + known["at_size"] + 1].tobytes(), _ANY_TIME)
     return level, moment(found.at) if found else None
 
 

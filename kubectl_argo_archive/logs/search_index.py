@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,7 +37,7 @@ class ParquetSource:
 
     def __init__(self, storage: Storage, url: str, reads: Reads) -> None:
         self._storage, self._url, self._reads = storage, url, reads
-        self._local = threading.local()
+        self._idle: list[pq.ParquetFile] = []  # one file is for one thread at a time
 
     @cached_property
     def metadata(self) -> pq.FileMetaData:
@@ -47,11 +46,14 @@ class ParquetSource:
 
     def read(self, group: int, columns: Sequence[str]) -> pa.Table:
         """Some columns of one row group."""
-        file = getattr(self._local, "file", None)
-        if file is None:
-            file = self._local.file = self._open(self.metadata)
+        try:
+            file = self._idle.pop()
+        except IndexError:
+            file = self._open(self.metadata)
         self._reads.row_groups += 1
-        return file.read_row_group(group, columns=list(columns), use_threads=False)
+        table: pa.Table = file.read_row_group(group, columns=list(columns), use_threads=False)
+        self._idle.append(file)
+        return table
 
     def _open(self, metadata: pq.FileMetaData | None) -> pq.ParquetFile:
         if self._storage.location.is_local:
@@ -116,11 +118,16 @@ class Segment:
 
     def _text(self, text: bytes) -> npt.NDArray[np.uint8]:
         found = np.full((self.count + 7) // 8, 255, np.uint8)
+        before, steady = -1, 0
         for number, slot in enumerate(grams.slots(text)[:_MOST_SLOTS]):
             found &= self._slot(slot)
-            left = int(np.bitwise_count(found).sum()) if hasattr(np, "bitwise_count") else int(np.unpackbits(found).sum())
-            # another look costs as much as reading a quarter of a block for nothing
-            if left == 0 or (number >= _ENOUGH and left <= 2):
+            left = (
+                int(np.bitwise_count(found).sum()) if hasattr(np, "bitwise_count") else int(np.unpackbits(found).sum())
+            )
+            steady = steady + 1 if left == before else 0
+            before = left
+            # another look costs as much as reading half a block for nothing
+            if left == 0 or (number >= _ENOUGH - 1 and (left <= 1 or steady >= 2)):
                 break
         return found
 
@@ -143,16 +150,26 @@ class Block:
     """The rows of one block, one text behind the other.
 
     Attributes:
-        data: the bytes.
+        array: the bytes, as they lie in Arrow's memory.
         bounds: where each row begins in them, and the end of the last.
         rows: ``log_id``, ``part``, ``first_line``, ``byte_offset`` of each row.
     """
 
     segment: Segment
     number: int
-    data: bytes
+    array: npt.NDArray[np.uint8]
     bounds: Ints
     rows: tuple[Ints, Ints, Ints, Ints]
+
+    @cached_property
+    def data(self) -> bytes:
+        """A copy of the bytes: made only if somebody needs it, for fresh memory costs as much as unpacking."""
+        return self.array.tobytes()
+
+    @cached_property
+    def newlines(self) -> Ints:
+        """Where the newlines are."""
+        return np.flatnonzero(self.array == 10)
 
     @cached_property
     def lines(self) -> list[dict[str, Any]]:
@@ -167,17 +184,19 @@ def read_block(segment: Segment, number: int) -> Block:
     text, raw = table.column("text").chunk(0), table.column("raw").chunk(0)
     if raw.null_count == len(raw):
         offsets = np.frombuffer(text.buffers()[1], np.int32, len(text) + 1, text.offset * 4).astype(np.int64)
-        data = text.buffers()[2].slice(int(offsets[0]), int(offsets[-1] - offsets[0])).to_pybytes()
+        array = np.frombuffer(text.buffers()[2], np.uint8, int(offsets[-1] - offsets[0]), int(offsets[0]))
         bounds = offsets - offsets[0]
     else:
         rows = [r if r is not None else t.encode() for t, r in zip(text.to_pylist(), raw.to_pylist(), strict=True)]
-        data = b"".join(rows)
+        array = np.frombuffer(b"".join(rows), np.uint8)
         bounds = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
     numbers = tuple(table.column(name).to_numpy().astype(np.int64) for name in TEXT_COLUMNS[:4])
-    return Block(segment, number, data, bounds, numbers)  # type: ignore[arg-type]
+    return Block(segment, number, array, bounds, numbers)
 
 
-def open_segments(storage: Storage, block_urls: Sequence[str], index_urls: Sequence[str], reads: Reads) -> list[Segment]:
+def open_segments(
+    storage: Storage, block_urls: Sequence[str], index_urls: Sequence[str], reads: Reads
+) -> list[Segment]:
     """Pair the files: a segment's index names its first block."""
     blocks = {s.first: s for s in (Segment(ParquetSource(storage, url, reads), None) for url in block_urls)}
     for url in index_urls:

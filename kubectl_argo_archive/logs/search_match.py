@@ -8,7 +8,6 @@ spelt out as Rust defines it. Bytes that are no UTF-8 match nothing but themselv
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,6 +20,7 @@ from kubectl_argo_archive.logs import search_print
 from kubectl_argo_archive.logs.search_tree import Tree
 
 Ints = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
 _SPARSE = 24
 """More hits in a text are looked for with NumPy."""
 # how often a byte occurs in logs, roughly: the rarest two bytes of a needle are looked for first
@@ -63,15 +63,16 @@ class Matcher:
             if self.ignore_case:
                 return _sparse_or_all(data.lower(), needle, bounds)
             return _sparse_or_all(data, needle, bounds)
-        starts, ends = line_table(data, bounds)
+        starts, ends = line_table(np.frombuffer(data, np.uint8), bounds)
         hits = self._hits(data, starts, ends)
         if self.invert:
             hits = ~hits
         return Found(starts[hits], ends[hits])
 
-    def count(self, data: bytes, bounds: Ints) -> int:
-        """How many lines match."""
-        return len(self.find(data, bounds).starts)
+    @property
+    def plain(self) -> bytes | None:
+        """The bytes to look for, if they decide whatever the text is; see :func:`find_bytes`."""
+        return None if self.ignore_case or self.invert or not self.literal else self.literal
 
     def line(self, data: bytes) -> bool:
         """Whether one line (without newline) matches."""
@@ -128,29 +129,31 @@ class Matcher:
         return re.compile(search_print.for_python(self.tree))
 
 
-def line_table(data: bytes, bounds: Ints) -> tuple[Ints, Ints]:
+def line_table(array: Bytes, bounds: Ints) -> tuple[Ints, Ints]:
     """Where the lines of texts that lie one behind the other begin and end; no line crosses a bound."""
-    array = np.frombuffer(data, np.uint8)
     ends = np.flatnonzero(array == 10)
+    nexts = ends + 1
     stops = bounds[1:][bounds[1:] > bounds[:-1]]
     open_ = stops[array[stops - 1] != 10] if len(stops) else stops
-    if len(open_):  # texts without a newline at the end
-        ends = np.sort(np.concatenate([ends, open_]))
+    if len(open_):  # texts without a newline at the end; the next one may begin with an empty line
+        ends, nexts = np.concatenate([ends, open_]), np.concatenate([nexts, open_])
+        order = np.argsort(ends + nexts, kind="stable")
+        ends, nexts = ends[order], nexts[order]
     starts = np.empty(len(ends), np.int64)
     if len(ends):
         starts[0] = 0
-        before = ends[:-1]
-        starts[1:] = before + (array[before] == 10)
+        starts[1:] = nexts[:-1]
     return starts, ends
 
 
 def _sparse_or_all(data: bytes, needle: bytes, bounds: Ints) -> Found:
     """Lines with ``needle``: one by one as long as there are few."""
-    starts, ends = [], []
+    starts: list[int] = []
+    ends: list[int] = []
     position = data.find(needle)
     while position >= 0:
         if len(starts) >= _SPARSE:
-            return _all(data, needle, bounds)
+            return find_bytes(np.frombuffer(data, np.uint8), needle, bounds)
         index = int(np.searchsorted(bounds, position, "right"))
         low, high = int(bounds[index - 1]), int(bounds[index])
         start = data.rfind(b"\n", low, position) + 1 or low
@@ -165,9 +168,12 @@ def _sparse_or_all(data: bytes, needle: bytes, bounds: Ints) -> Found:
     return Found(np.array(starts, np.int64), np.array(ends, np.int64))
 
 
-def _all(data: bytes, needle: bytes, bounds: Ints) -> Found:
-    positions = _positions(data, needle)
-    starts, ends = line_table(data, bounds)
+def find_bytes(array: Bytes, needle: bytes, bounds: Ints) -> Found:
+    """The lines with ``needle`` in texts that lie one behind the other."""
+    positions = _positions(array, needle)
+    if len(positions) <= _SPARSE:
+        return _around(array, positions, len(needle), bounds)
+    starts, ends = line_table(array, bounds)
     lines = np.searchsorted(starts, positions, "right") - 1
     lines = lines[positions + len(needle) <= ends[lines]]
     if len(lines):
@@ -175,9 +181,47 @@ def _all(data: bytes, needle: bytes, bounds: Ints) -> Found:
     return Found(starts[lines], ends[lines])
 
 
-def _positions(data: bytes, needle: bytes) -> Ints:
+def _around(array: Bytes, positions: Ints, size: int, bounds: Ints) -> Found:
+    """The lines around few places."""
+    starts: list[int] = []
+    ends: list[int] = []
+    for position in positions.tolist():
+        if ends and position < ends[-1]:
+            continue
+        row = int(np.searchsorted(bounds, position, "right"))
+        low, high = int(bounds[row - 1]), int(bounds[row])
+        end = _newline(array, position, high)
+        if position + size <= end:
+            starts.append(_behind_newline(array, low, position))
+            ends.append(end)
+    return Found(np.array(starts, np.int64), np.array(ends, np.int64))
+
+
+def _newline(array: Bytes, start: int, high: int) -> int:
+    """The first newline from ``start`` on, or ``high``."""
+    step = 1 << 10
+    while start < high:
+        found = np.flatnonzero(array[start : min(start + step, high)] == 10)
+        if len(found):
+            return start + int(found[0])
+        start, step = start + step, step * 4
+    return high
+
+
+def _behind_newline(array: Bytes, low: int, end: int) -> int:
+    """The place behind the last newline before ``end``, or ``low``."""
+    step = 1 << 10
+    while end > low:
+        start = max(low, end - step)
+        found = np.flatnonzero(array[start:end] == 10)
+        if len(found):
+            return start + int(found[-1]) + 1
+        end, step = start, step * 4
+    return low
+
+
+def _positions(array: Bytes, needle: bytes) -> Ints:
     """Where ``needle`` stands, overlaps included."""
-    array = np.frombuffer(data, np.uint8)
     room = len(array) - len(needle) + 1
     if room <= 0:
         return np.zeros(0, np.int64)
@@ -190,14 +234,3 @@ def _positions(data: bytes, needle: bytes) -> Ints:
     for index in rarest[2:]:
         positions = positions[array[positions + index] == needle[index]]
     return positions
-
-
-def contains_across(pieces: Iterator[bytes], needle: bytes, *, ignore_case: bool) -> bool:
-    """Whether a text that comes in pieces holds ``needle``."""
-    tail = b""
-    for piece in pieces:
-        window = tail + piece
-        if needle in (window.lower() if ignore_case else window):
-            return True
-        tail = window[-(len(needle) - 1) :] if len(needle) > 1 else b""
-    return False

@@ -21,13 +21,14 @@ _POSIX = {
     "xdigit": ((48, 57), (65, 70), (97, 102)),
 }  # fmt: skip
 _LONG_NAMES = {
-    "letter": "L", "uppercase_letter": "Lu", "lowercase_letter": "Ll", "mark": "M", "number": "N", "decimal_number": "Nd",
+    "letter": "L", "uppercase_letter": "Lu", "lowercase_letter": "Ll", "mark": "M", "number": "N",
+    "decimal_number": "Nd",
     "punctuation": "P", "symbol": "S", "separator": "Z", "other": "C", "control": "Cc", "alphabetic": "Alphabetic",
     "any": "any", "uppercase": "Lu", "lowercase": "Ll", "white_space": "space",
 }  # fmt: skip
 _DEPTH = 200
 _MOST = 1000
-_NO_NEWLINE = 'the pattern holds a newline, and lines are searched one by one'
+_NO_NEWLINE = "the pattern holds a newline, and lines are searched one by one"
 
 
 def parse(pattern: str, *, ignore_case: bool = False) -> Tree:
@@ -232,7 +233,9 @@ class _Reader:
     def _code(self, sign: str) -> int:
         if sign in "xuU":
             digits = {"x": 2, "u": 4, "U": 8}[sign]
-            found = re.compile(r"\{([0-9A-Fa-f]{1,8})\}|([0-9A-Fa-f]{" + str(digits) + "})").match(self.pattern, self.at)
+            found = re.compile(r"\{([0-9A-Fa-f]{1,8})\}|([0-9A-Fa-f]{" + str(digits) + "})").match(
+                self.pattern, self.at
+            )
             if not found or int(found[1] or found[2], 16) > 0x10FFFF:
                 raise self.wrong(f"\\{sign} needs {digits} hexadecimal digits, or some in {{}}")
             self.at = found.end()

@@ -134,10 +134,13 @@ def named(name: str) -> Ranges:
 
 def is_named(name: str) -> bool:
     """Whether Unicode has a general category of this name."""
-    return name in ("L", "M", "N", "P", "S", "Z", "C") or any(name == category for category in _CATEGORY_NAMES)
+    return name in ("L", "M", "N", "P", "S", "Z", "C") or name in _CATEGORY_NAMES
 
 
-_CATEGORY_NAMES = ("Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Cs Co Cn").split()
+_CATEGORY_NAMES = frozenset({
+    "Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm",
+    "Sc", "Sk", "So", "Zs", "Zl", "Zp", "Cc", "Cf", "Co", "Cn",
+})  # fmt: skip
 
 
 @lru_cache(maxsize=1)

@@ -74,7 +74,7 @@ class SegmentWriter:
             self._worker.shutdown(cancel_futures=True)
 
     def _room(self, cutter: TextCutter) -> int:
-        """Bytes that the next piece may have: a text does not begin in the last bit of a block unless all of it fits."""
+        """Bytes that the next piece may have; the last bit of a block is left to texts that fit into it."""
         left = BLOCK_BYTES - self._filled
         if self._pieces and left < _LITTLE and cutter.waiting > left:
             self._end_block()

@@ -17,9 +17,10 @@ from kubectl_argo_archive.logs.segment_text import Piece
 from kubectl_argo_archive.tables.log_schema import LOG_BLOCKS, LOG_GRAMS
 
 _LEVEL = 3
+MARKED = 64
+"""SQL gets the place of every 64th line, and adds up from there."""
 _GRAM_GROUP_BYTES = 128 << 10
-_PLAIN = ("text", "raw")
-_DELTA = {name: "DELTA_BINARY_PACKED" for name in ("groups.list.element", "times.list.element")}
+_DELTA = dict.fromkeys(("offsets.list.element", "groups.list.element", "times.list.element"), "DELTA_BINARY_PACKED")
 
 
 class SegmentFile:
@@ -71,7 +72,7 @@ class SegmentFile:
             self._line_blocks.append(number)
         else:
             self._flags[-1] |= flags << np.uint8(number % 8)
-        rows = pa.Table.from_pylist([_row(self.first + number, piece) for piece in pieces], LOG_BLOCKS.schema)
+        rows = _table([_row(self.first + number, piece) for piece in pieces])
         self._writer.write_table(rows, row_group_size=len(rows))
         self._written += 1
 
@@ -119,6 +120,25 @@ class SegmentFile:
         })  # fmt: skip
 
 
+def _table(rows: Sequence[dict[str, Any]]) -> pa.Table:
+    """Rows as Arrow; their lists are arrays already."""
+    columns = []
+    for field in LOG_BLOCKS.schema:
+        values = [row[field.name] for row in rows]
+        columns.append(_lists(values, field.type) if pa.types.is_list(field.type) else pa.array(values, field.type))
+    return pa.Table.from_arrays(columns, schema=LOG_BLOCKS.schema)
+
+
+def _lists(values: Sequence[npt.NDArray[np.int64] | None], type_: pa.DataType) -> pa.Array:
+    """A column of lists of numbers or times; NO_TIME becomes null."""
+    given = [value for value in values if value is not None]
+    flat = np.concatenate(given) if given else np.zeros(0, np.int64)
+    offsets = np.cumsum([0, *(0 if value is None else len(value) for value in values)]).astype(np.int32)
+    items = pa.array(flat, pa.int64(), mask=flat == NO_TIME).cast(type_.value_type)
+    missing = pa.array([value is None for value in values])
+    return pa.ListArray.from_arrays(pa.array(offsets), items, type=type_, mask=missing)
+
+
 def _row(block: int, piece: Piece) -> dict[str, Any]:
     found = piece.lines
     at = found.at[found.at != NO_TIME]
@@ -134,12 +154,13 @@ def _row(block: int, piece: Piece) -> dict[str, Any]:
         "byte_offset": piece.offset,
         "text": text,
         "raw": raw,
+        "offsets": found.starts if raw is not None else found.starts[::MARKED] if len(found.starts) > MARKED else None,
         "levels": (found.levels + np.uint8(48)).tobytes().decode(),
         "groups": None if np.array_equal(found.groups, numbers) else found.groups,
         "at_start": start,
         "at_size": size,
         "entry_at": piece.state.at if goes_on and piece.state.at != NO_TIME else None,
-        "times": pa.array(found.at, mask=found.at == NO_TIME).to_pylist() if start is None and len(at) else None,
+        "times": found.at if start is None and len(at) else None,
         "first_at": int(at.min()) if len(at) else None,
         "last_at": int(at.max()) if len(at) else None,
     }

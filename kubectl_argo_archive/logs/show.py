@@ -22,7 +22,7 @@ AT_ONCE_LOGS = 500
 """Logs whose lines one query brings."""
 BLOCKS = "log_blocks"
 _LONGEST = 16 << 20
-_EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
+EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 _TIME = re.compile(rb"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?\s?(Z|[+-]\d\d:?\d\d)?")
 _LOOKED_AT = 160
 
@@ -93,18 +93,18 @@ class Reader:
             return
         self._tell_masked(logs)
         by_id = {log.text_id: log for log in logs}
-        order = "at, place, line_no" if merged else "place, line_no"
+        order = "happened_at, place, line_no" if merged else "place, line_no"
         rows = self._space.rows(
             f"""
             WITH wanted AS (SELECT unnest($ids::BIGINT[]) AS log_id, unnest(range(len($ids))) AS place,
                                    unnest($starts::TIMESTAMPTZ[]) AS started),
             found AS (
-                SELECT log_id, line_no, message, at, byte_offset FROM log_lines
+                SELECT DISTINCT log_id, line_no, message, "at" AS said, byte_offset FROM log_lines
                 WHERE log_id IN (SELECT unnest($ids::BIGINT[]))
                     AND coalesce(month, '') IN (SELECT unnest($months::VARCHAR[]))
             )
             SELECT log_id, line_no, byte_offset, encode(message) AS data, coalesce(
-                last_value(at IGNORE NULLS) OVER (PARTITION BY log_id ORDER BY line_no), started) AS at
+                last_value(said IGNORE NULLS) OVER (PARTITION BY log_id ORDER BY line_no), started) AS happened_at
             FROM found JOIN wanted USING (log_id) ORDER BY {order}""",
             {
                 "ids": list(by_id),
@@ -115,7 +115,7 @@ class Reader:
         for row in rows:
             log = by_id[row["log_id"]]
             ended = log.text_bytes is not None and row["byte_offset"] + len(row["data"]) >= log.text_bytes
-            yield Line(log, row["at"] or _EARLIEST, row["data"] + (b"" if ended else b"\n"))
+            yield Line(log, row["happened_at"] or EARLIEST, row["data"] + (b"" if ended else b"\n"))
 
     def _blocks(self, logs: list[PodLog]) -> Iterator[Line]:
         """Lines from the lake, byte for byte."""
@@ -131,7 +131,7 @@ class Reader:
         for log_id, pieces in groupby(rows, key=lambda row: row["log_id"]):
             log = by_id[log_id]
             for data in _split(piece["data"] for piece in pieces):
-                yield Line(log, log.started_at or _EARLIEST, data)
+                yield Line(log, log.started_at or EARLIEST, data)
 
     def _tell_masked(self, logs: list[PodLog]) -> None:
         for log in logs:
@@ -161,7 +161,7 @@ class Reader:
 
     def _of_stream(self, log: PodLog, stream: Stream) -> Iterator[Line]:
         found = Decoding()
-        at = log.started_at or _EARLIEST
+        at = log.started_at or EARLIEST
         try:
             for data in _split(decoded(stream, found)):
                 at = line_time(data) or at

@@ -28,7 +28,8 @@ from kubectl_argo_archive.tables.log_schema import LOG_EVENTS, LOG_OBJECTS
 BATCH_ROWS = 1000
 MAX_TEXT_BYTES = 8 << 30
 """A compressed object that grows beyond this is cut: it is no log, but a bomb."""
-_BINARY_SHARE = 0.1
+_BINARY_SHARE = 0.05
+_FEW_CONTROLS = 16
 _CONTROLS = bytes(c for c in range(32) if c not in b"\a\b\t\n\f\r\x1b")
 _KEPT = ("text_bytes", "lines", "first_at", "last_at", "levels", "masked", "mask_rules", "compression", "message")
 """What a row takes over from its predecessor when its object is the same."""
@@ -242,7 +243,8 @@ def _outcome(row: Row, found: _Read, first: bytes | None) -> tuple[str, str | No
 def _binary(sample: bytes) -> bool:
     """Whether a text is none: many control characters, ANSI colours and tabs aside."""
     sample = sample[: 64 << 10]
-    return len(sample) - len(sample.translate(None, _CONTROLS)) > len(sample) * _BINARY_SHARE
+    controls = len(sample) - len(sample.translate(None, _CONTROLS))
+    return controls > max(len(sample) * _BINARY_SHARE, _FEW_CONTROLS)
 
 
 def _ref(row: Row, log_id: int) -> LogRef:

@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from kubectl_argo_archive.query import views_search
 from kubectl_argo_archive.query.catalog import MONTH, VERSIONS, ColumnDoc, Relation, relations, sql_type
+from kubectl_argo_archive.tables.log_schema import LOG_BLOCKS, LOG_GRAMS, LOG_LINES
 from kubectl_argo_archive.tables.schema import BY_NAME, TableSpec
 
 LISTS = "lake_lists"
@@ -19,7 +21,7 @@ _NULL_MONTH = "__HIVE_DEFAULT_PARTITION__"
 _KEY = "cluster, uid, version"
 _AT = "events.noticed_at"
 _DELETED_AT = "source_deleted_at"
-_DEAD = {"log_objects": ("dead_logs", "superseded"), "log_lines": ("dead_texts", "text_superseded")}
+_DEAD = {"log_objects": ("dead_logs", "superseded")}
 """Table of logs → count in the snapshot and list of its dead rows, and the event that names these."""
 
 
@@ -85,7 +87,10 @@ def define(snapshot: LakeSnapshot, names: Iterable[str], *, needs_deletions: boo
     """
     maker = _Maker(snapshot, needs_deletions)
     for name in names:
-        maker.relation(relations()[name])
+        if name == views_search.MACRO:
+            maker.search_macro()
+        else:
+            maker.relation(relations()[name])
     return maker.made
 
 
@@ -112,8 +117,29 @@ class _Maker:
             for used in relation.view.uses:
                 self.relation(relations()[used])
             self.made.view(relation.name, relation.view.sql)
+        elif relation.table is LOG_LINES:
+            self._block_lines()
+            self.made.view(relation.name, views_search.log_lines_sql(_names(LOG_LINES)))
         elif relation.table is not None:
             self.made.view(relation.name, self._states(relation.table, latest=relation.kind == "table"))
+
+    def search_macro(self) -> None:
+        """The table macro over the search index."""
+        if self.made.first(views_search.MACRO):
+            self._block_lines()
+            grams, blocks = (_scan(spec, self._urls(spec), month=False) for spec in (LOG_GRAMS, LOG_BLOCKS))
+            self.made.statements.append(views_search.macro_sql(grams, blocks, _names(LOG_LINES)))
+
+    def _block_lines(self) -> None:
+        """The lines of all blocks, for ``log_lines`` and the macro."""
+        if self.made.first(views_search.LINES):
+            self.relation(relations()["log_objects"])
+            self.made.statements.extend(views_search.SETTINGS)
+            blocks = _scan(LOG_BLOCKS, self._urls(LOG_BLOCKS))
+            self.made.statements.append(f"CREATE SCHEMA IF NOT EXISTS {LISTS}")
+            # texts whose object has changed since are no longer named by any row of log_objects
+            sql = views_search.lines_sql(blocks, "log_objects")
+            self.made.statements.append(f"CREATE VIEW {views_search.LINES} AS {sql}")
 
     def _states(self, spec: TableSpec, *, latest: bool) -> str:
         """All rows, or those of the latest states; for ``workflows`` with the columns that only SQL has."""
@@ -166,20 +192,25 @@ class _Maker:
             self.made.statements.append(f"CREATE TABLE {LISTS}.{name} AS WITH events AS ({scan}) {select}")
 
 
-def _scan(spec: TableSpec, urls: list[str]) -> str:
+def _names(spec: TableSpec) -> tuple[str, ...]:
+    """What SQL calls the columns of a table."""
+    return tuple(c.name for c in spec.columns) + ((MONTH,) if spec.by_month else ())
+
+
+def _scan(spec: TableSpec, urls: list[str], *, month: bool = True) -> str:
     """A SELECT over Parquet files with exactly the columns that we document.
 
     The columns are given, so no file is opened before it is read, and a column that a file lacks is NULL.
     """
-    month = (ColumnDoc(MONTH, "VARCHAR", "", ""),) if spec.by_month else ()
+    partition = (ColumnDoc(MONTH, "VARCHAR", "", ""),) if spec.by_month and month else ()
     columns = tuple(ColumnDoc(c.name, sql_type(c.type), "", "") for c in spec.columns)
     if not urls:
-        return _empty((*columns, *month))
+        return _empty((*columns, *partition))
     schema = ", ".join(
         f"{_text(c.name)}: {{name: {_text(c.name)}, type: {_text(c.type)}, default_value: NULL}}" for c in columns
     )
     files = ", ".join(_text(url) for url in urls)
-    if not spec.by_month:
+    if not partition:
         return f"SELECT * FROM read_parquet([{files}], schema = MAP {{{schema}}})"
     # as an expression over the file's name, a condition on the month skips files before they are opened
     folder = f"regexp_extract(filename, '/{MONTH}=([^/]*)/[^/]*$', 1)"

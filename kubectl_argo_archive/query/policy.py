@@ -37,6 +37,9 @@ TABLE_FUNCTIONS = frozenset({
 })  # fmt: skip
 """Functions that may stand after FROM. All others read files, run text as SQL, show secrets or change the session."""
 
+LAKE_MACROS = frozenset({"search_logs"})
+"""Table macros of ours: they stand for tables of the lake."""
+
 REFUSED_FUNCTIONS = frozenset(
     {"current_setting", "getenv", "nextval", "currval", "write_log", "json_execute_serialized_sql"}
 )

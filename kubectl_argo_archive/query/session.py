@@ -176,7 +176,8 @@ def _columns_of(tables: Collection[str]) -> dict[str, list[str]]:
         return {}
     from kubectl_argo_archive.query.catalog import relations
 
-    return {name: [column.name for column in relations()[name].columns] for name in tables}
+    # a macro has no columns of its own
+    return {name: [column.name for column in relations()[name].columns] for name in tables if name in relations()}
 
 
 def _columns(con: duckdb.DuckDBPyConnection) -> tuple[ResultColumn, ...]:

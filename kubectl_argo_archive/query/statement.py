@@ -221,6 +221,9 @@ class _Walk:
     def _table_function(self, node: Node) -> None:
         function = node["function"]
         name = function["function_name"].lower()
+        if name in policy.LAKE_MACROS:
+            self.tables.add(name)
+            return
         if name not in policy.TABLE_FUNCTIONS:
             raise refusal(
                 self.sql,

@@ -14,7 +14,8 @@ LOG_HEALTH = View(
         column("problem", "VARCHAR", "no_log (a pod ran and nothing was archived), missing (recorded, but not in the "
                "bucket), empty, overwritten (written after the node ended, or by a later attempt), ambiguous (two "
                "workflows name the object), unreadable, too_large, gone (it left the bucket after it was indexed; "
-               "its lines are in the lake only), orphan (an object of no known workflow; `index --orphans` looks for them).",
+               "its lines are in the lake only), orphan (an object of no known workflow; `index --orphans` looks for "
+               "them).",
                "missing"),
         *WORKFLOW_KEY,
         column("node_id", "VARCHAR", "The pod's node; null for orphans.", "etl-nightly-x7k2p-1234567"),

@@ -15,7 +15,7 @@ from kubectl_argo_archive.checks.run import config_checks, run_checks
 from kubectl_argo_archive.setup.files.load import load
 from kubectl_argo_archive.setup.files.model import ANYWHERE, Places, SetUp, unknown_lines
 from kubectl_argo_archive.setup.files.unknown import MARK
-from kubectl_argo_archive.setup.rules import database_volume, images, objects, restart, secrets, volumes
+from kubectl_argo_archive.setup.rules import database_volume, images, objects, restart, secrets, values, volumes
 from kubectl_argo_archive.setup.rules.found import Found
 
 RULES = (
@@ -31,6 +31,7 @@ RULES = (
     objects.unreadable,
     objects.needs,
     images.unserved,
+    values.misplaced,
 )
 _SUPERSEDED = {"E20"}
 """Checks of an Installation that S01, S04 and S09 make better: they see where things are written, and mount options."""
@@ -56,7 +57,9 @@ def lint(paths: Iterable[str]) -> Report:
     found = [each for rule in RULES for each in rule(set_up)]
     found += restart.missing_restart(set_up, installation, places)
     findings = list(_own(found))
-    findings += _of_configuration(set_up, installation, places)
+    ids = {each.id for each in findings}
+    others = _of_configuration(set_up, installation, places)
+    findings += [each for each in others if each.id not in ids or each.status is not Status.PASS]
     return Report(tuple(sorted(findings, key=lambda each: (each.id, each.where.file or "", each.where.line or 0))))
 
 
@@ -78,12 +81,8 @@ def _own(found: list[Found]) -> Iterator[Finding]:
 def _of_configuration(set_up: SetUp, installation: Installation, places: Places) -> Iterator[Finding]:
     unknown = unknown_lines(set_up, places)
     checks = [check for check in config_checks() if check.id not in OWN | _SUPERSEDED]
-    for finding in run_checks(
-        Facts(
-            installation=installation, missing={Need.CONFIG: "the configuration of a controller is not in these files"}
-        ),
-        checks,
-    ):
+    facts = Facts(installation=installation, missing={Need.CONFIG: "no controller's configuration is in these files"})
+    for finding in run_checks(facts, checks):
         if finding.status in (Status.FAIL, Status.WARN) and (
             finding.where.line in unknown or MARK in finding.message + finding.evidence
         ):

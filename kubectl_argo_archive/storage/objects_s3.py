@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar, cast
 
-from kubectl_argo_archive.errors import redact
+from kubectl_argo_archive.errors import StorageError, redact
 from kubectl_argo_archive.storage.location import Location
 from kubectl_argo_archive.storage.objects import (
     CHUNK_BYTES,
@@ -31,6 +31,7 @@ FEW = 16
 SHARDS = 8
 ATTEMPTS = 5
 FIRST_PAUSE_S = 0.2
+_OTHER = "name the server of these logs with --endpoint"
 _BUSY = ("SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "Throttling", "TooManyRequests")
 
 
@@ -137,11 +138,21 @@ class S3Objects:
         for start in range(0, len(missing), 1000):
             heads = await asyncio.gather(*(self._head(key, gate) for key in missing[start : start + 1000]))
             found |= {facts.key: facts for facts in heads if facts is not None}
-        if keys and not found:  # 404 says the same of a missing bucket
-            client = await self._client()
-            self.traffic.requests += 1
-            await client.head_bucket(Bucket=self.place.bucket)
+        if keys and not found:
+            await self._must_exist()
         return found
+
+    async def _must_exist(self) -> None:
+        """Whether the bucket is there: the answer 404 says the same of a missing key and of a missing bucket."""
+        client = await self._client()
+        self.traffic.requests += 1
+        try:
+            await client.head_bucket(Bucket=self.place.bucket)
+        except Exception as error:
+            if _status(error) != 404:
+                raise
+            server = self._s3.settings.server
+            raise StorageError(f"bucket '{self.place.bucket}' does not exist on {server}", _OTHER) from error
 
     async def _leap(self, keys: list[str]) -> dict[str, ObjectFacts]:
         """Pages of the listing, each begun just before the next key that is wanted."""

@@ -127,20 +127,22 @@ LOG_LINES = TableSpec(
 
 LOG_BLOCKS = TableSpec(
     "log_blocks",
-    "A piece of the text of one log, whole lines, at most 1 MiB. A row group holds about 1 MiB of text: one block of the "
-    "search index. `log_lines` shows its lines.",
+    "A piece of the text of one log, whole lines, at most 1 MiB. A row group holds about 1 MiB of text: one block of "
+    "the search index. `log_lines` shows its lines.",
     (
         Column("block", INT, "Block of the search index; the rows of one block share a row group.", "4940890112"),
         Column("log_id", INT, "The text: `text_id` of `log_objects`.", "4711"),
-        Column("part", SMALL, "0; of a line that is longer than a block: 1 for its first piece, 2 for the next one.", "0"),
+        Column("part", SMALL, "0; of a line longer than a block: 1 for its first piece, 2 for the next one.", "0"),
         Column("first_line", INT, "Number of the first line, from 1.", "1"),
         Column("byte_offset", INT, "Where the piece begins in the (decompressed) object.", "0"),
         Column("text", TEXT, "The text, newlines included; bytes that are no UTF-8 became U+FFFD.", ""),
         Column("raw", pa.binary(), "The bytes, where they are not those of `text`.", ""),
+        Column("offsets", pa.list_(pa.field("element", INT)), "Where every 64th line begins in the piece; "
+               "every line if `raw` is given; null for up to 64 lines.", "[0, 6531]"),
         Column("levels", TEXT, "One digit a line: 0 none, 1 TRACE, 2 DEBUG, 3 INFO, 4 WARN, 5 ERROR, 6 FATAL.", "3335"),
         Column("groups", pa.list_(pa.field("element", INT)), "Per line the first line of its entry; null if each line "
                "is one.", "[17, 18, 18]"),
-        Column("at_start", SMALL, "Times that SQL can read stand in the lines: first character, from 0; else null.", "0"),
+        Column("at_start", SMALL, "Where times that SQL can read stand in each line, from 0; else null.", "0"),
         Column("at_size", SMALL, "Their length.", "24"),
         Column("entry_at", TIME, "Time of the entry that goes on from the piece before.", ""),
         Column("times", pa.list_(pa.field("element", TIME)), "Times per line, where SQL cannot read them.", ""),
@@ -153,8 +155,8 @@ LOG_BLOCKS = TableSpec(
 
 LOG_GRAMS = TableSpec(
     "log_grams",
-    "The search index of one segment (up to 1024 blocks), bit-sliced: one row for each value of a hash of the strings of "
-    "5 (and 3) bytes; bit `i` says whether block `segment + i` has a string with this hash. See docs/logs.md.",
+    "The search index of one segment (up to 1024 blocks), bit-sliced: one row for each value of a hash of the strings "
+    "of 5 (and 3) bytes; bit `i` says whether block `segment + i` has a string with this hash. See docs/logs.md.",
     (
         Column("segment", INT, "First block.", "4940890112"),
         Column("slot", SMALL, "Hash value: below 524288 of 5 bytes, from there on of 3.", "77123"),

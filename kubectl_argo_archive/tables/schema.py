@@ -298,7 +298,7 @@ EXPORTS = TableSpec(
     (
         Column("export_id", TEXT, "Id.", "20261123T160000Z-3f9a2c"),
         Column("seq", INT, "1, 2, 3, …: the order of publishing.", "7"),
-        Column("kind", TEXT, "export (workflows), index (logs) or compaction.", "export"),
+        Column("kind", TEXT, "export (workflows), index (logs), erasure or compaction.", "export"),
         Column("started_at", TIME, "Start.", "2026-11-23 16:00:00+00"),
         Column("published_at", TIME, "When readers began to see it.", "2026-11-23 16:00:41+00"),
         Column("source", TEXT, "The source, without secrets.", "postgresql://db:5432/argo"),

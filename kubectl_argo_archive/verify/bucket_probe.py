@@ -17,7 +17,7 @@ from kubectl_argo_archive.cluster.bucket import open_bucket
 from kubectl_argo_archive.cluster.client import KubeClient
 from kubectl_argo_archive.cluster.forward import Tell
 from kubectl_argo_archive.config import Config
-from kubectl_argo_archive.errors import ArgoArchiveError
+from kubectl_argo_archive.errors import ArgoArchiveError, ClusterError, ClusterForbidden
 from kubectl_argo_archive.storage.location import Location
 from kubectl_argo_archive.storage.posture import Access, client, examine, head, remove
 from kubectl_argo_archive.storage.s3 import Settings
@@ -52,25 +52,48 @@ class Store:
         )
 
 
+@dataclass
+class Stores:
+    """What came of opening the repositories.
+
+    Attributes:
+        found: those that can be asked.
+        lost: those whose server cannot be reached.
+        refused: why one could not be opened.
+    """
+
+    found: list[Store] = field(default_factory=list)
+    lost: list[Bucket] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+
+def _lost(store: S3Store, error: ArgoArchiveError) -> Bucket:
+    return Bucket(store.bucket or "", store.endpoint or "AWS", told_by=str(store.origin()), failed_at="tcp",
+                  message=error.message, hint=error.hint or "")  # fmt: skip
+
+
 @contextmanager
 def open_stores(
     kube: KubeClient, installation: Installation, controller: Controller, namespaces: list[str], tell: Tell
-) -> Iterator[tuple[list[Store], list[str]]]:
-    """The S3 repositories of a controller's workflows, each bucket once, and why others could not be opened."""
+) -> Iterator[Stores]:
+    """The S3 repositories of a controller's workflows, each bucket once."""
     by_place: dict[tuple[str, str], tuple[S3Store, list[str]]] = {}
     for namespace in namespaces:
         store = installation.repository(controller, namespace).store
         if isinstance(store, S3Store) and store.bucket:
             by_place.setdefault((store.endpoint or "", store.bucket), (store, []))[1].append(namespace)
     with ExitStack() as stack:
-        found: list[Store] = []
-        refused: list[str] = []
+        stores = Stores()
         for store, spaces in by_place.values():
             try:
-                found.append(_open(stack, kube, controller, store, spaces, tell))
+                stores.found.append(_open(stack, kube, controller, store, spaces, tell))
             except ArgoArchiveError as error:
-                refused.append(f"bucket {store.bucket}: {error.message}")
-        yield found, refused
+                stores.refused.append(f"bucket {store.bucket}: {error.message}")
+                known = all(installation.has_key(spaces[0], ref) for ref in store.secrets.values())
+                if known and isinstance(error, ClusterError) and not isinstance(error, ClusterForbidden):
+                    # neither a Secret nor a right is missing: it is the server behind the Service
+                    stores.lost.append(_lost(store, error))
+        yield stores
 
 
 def _open(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -83,6 +84,20 @@ class ClusterProbe:
                 found.append(live_workflow(item))
         return tuple(found), False
 
+    def workflows_of(self, namespaces: Iterable[str]) -> tuple[tuple[LiveWorkflow, ...], bool]:
+        """Live workflows of single namespaces, after the list of all was refused; one that answers is enough."""
+        refusal = self.unread.pop("workflows", "")
+        found: list[LiveWorkflow] = []
+        answered = cut = False
+        for namespace in sorted(namespaces):
+            some, more = self.workflows([namespace])
+            answered = answered or "workflows" not in self.unread
+            self.unread.pop("workflows", None)
+            found, cut = [*found, *some], cut or more
+        if not answered:
+            self.unread["workflows"] = refusal
+        return tuple(found), cut
+
     def with_secrets(self, installation: Installation, namespaces: Iterable[str]) -> Installation:
         """The Installation with the Secrets that repositories want in ``namespaces``, and where missing ones are."""
         extra: dict[tuple[str, str], ManifestObject] = {}
@@ -103,7 +118,8 @@ class ClusterProbe:
         }:
             alike = self._listed("secrets of all namespaces", "Secret", None, fields=f"metadata.name={name}")
             for item in alike:
-                self._add_secret(extra, item["metadata"].get("namespace", ""), name)
+                with suppress(ArgoArchiveError):  # only to tell where else there is one
+                    self._add_secret(extra, item["metadata"].get("namespace", ""), name)
         if not extra and not unread:
             return installation
         return read_installation(

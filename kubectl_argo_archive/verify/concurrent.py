@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as TooLate
+from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
+S = TypeVar("S")
 
 
 class Deadline:
@@ -43,12 +45,19 @@ def start(work: Callable[[], T], name: str) -> Future[T]:
     return future
 
 
-def await_all(futures: list[Future[T]], deadline: Deadline) -> list[T | None]:
-    """The results in order; None for one that did not come in time or failed."""
-    found: list[T | None] = []
-    for future in futures:
-        try:
-            found.append(future.result(deadline.left))
-        except (TooLate, Exception):
-            found.append(None)
-    return found
+def mapped(work: Callable[[S], T], things: Iterable[S], workers: int) -> list[T]:
+    """``work`` on each thing, several at once, results in order; on threads that end with the process."""
+    waiting = queue.SimpleQueue[tuple[int, S]]()
+    for numbered in enumerate(things):
+        waiting.put(numbered)
+    found: dict[int, T] = {}
+
+    def run() -> None:
+        with suppress(queue.Empty):
+            while True:
+                number, thing = waiting.get_nowait()
+                found[number] = work(thing)
+
+    for future in [start(run, f"worker {n}") for n in range(workers)]:
+        future.result()
+    return [found[number] for number in sorted(found)]

@@ -13,6 +13,7 @@ from typing import TypeVar
 from kubectl_argo_archive.argo.choice import choose_controller
 from kubectl_argo_archive.argo.controller import Controller
 from kubectl_argo_archive.argo.installation import Installation
+from kubectl_argo_archive.argo.log_keys import LogStore
 from kubectl_argo_archive.argo.persistence import MySQL
 from kubectl_argo_archive.checks.check import Need
 from kubectl_argo_archive.checks.facts import Facts
@@ -22,7 +23,14 @@ from kubectl_argo_archive.checks.facts_storage import Bucket, LakeFacts, Logs
 from kubectl_argo_archive.cluster.client import KubeClient
 from kubectl_argo_archive.cluster.discover import discover
 from kubectl_argo_archive.cluster.forward import Tell
-from kubectl_argo_archive.errors import ArgoArchiveError, ClusterForbidden, UnreachableError
+from kubectl_argo_archive.errors import (
+    ArgoArchiveError,
+    ClusterError,
+    ClusterForbidden,
+    StorageError,
+    StorageUnreachable,
+    UnreachableError,
+)
 from kubectl_argo_archive.verify import database_probe as database
 from kubectl_argo_archive.verify.bucket_probe import Heads, Store, lake_bucket, open_stores
 from kubectl_argo_archive.verify.cluster_probe import ClusterProbe
@@ -82,12 +90,16 @@ class _Gathering:
         self._deadline = Deadline(scope.timeout)
         self._missing: dict[Need, str] = {}
         self._got = Gathered(Facts())
+        self._installation = Installation()
+        self._lake_error: ArgoArchiveError | None = None
+        self._lost_buckets: list[Bucket] = []
+        self._lost_connection: Connection | None = None
 
     def run(self) -> Gathered:
         scope = self._scope
         machine = start(lambda: look_at_machine(scope.config, scope.lake), "machine")
-        lake = start(lambda: self._lake(scope.lake or ""), "lake") if scope.lake else None
-        lakes_bucket = start(lambda: self._lake_bucket(scope.lake or ""), "lake's bucket") if scope.lake else None
+        lakes_bucket = start(self._lake_bucket, "lake's bucket") if scope.lake else None
+        lake = start(partial(self._lake, lakes_bucket), "lake") if lakes_bucket else None
         own = Way(scope.source) if scope.source else None
         asked = self._start_database(own) if own else None
 
@@ -103,6 +115,7 @@ class _Gathering:
         archived = self._archived(workflows, db)
         found = [bucket for future in buckets if (bucket := self._collect(future, Need.BUCKET))]
         logs = self._logs({bucket.name for bucket in found if bucket.works}, db)
+        found += self._lost_buckets
         found += [bucket] if (bucket := self._collect(lakes_bucket, Need.BUCKET)) else []
         lake_facts, told_machine = self._collect(lake, Need.LAKE), self._collect(machine, Need.MACHINE)
         if told_machine and (error := self._got.unreachable.get("lake") or self._lake_error):
@@ -122,8 +135,6 @@ class _Gathering:
             missing=self._missing,
         )
         return self._got
-
-    _lake_error: ArgoArchiveError | None = None
 
     def _collect(self, future: Future[T] | None, need: Need) -> T | None:
         """The result; None, and the reason noted, if it does not come in time or is an error."""
@@ -170,6 +181,11 @@ class _Gathering:
         limited = sorted(filter(None, managed)) if managed and None not in managed else []
         spaces: list[str | None] = [*(self._scope.namespaces or limited)] or [None]
         workflows, truncated = self._probe.workflows(spaces)
+        if "workflows" in self._probe.unread and spaces == [None]:
+            # not allowed everywhere: then where we are at home, and where Argo is
+            workflows, truncated = self._probe.workflows_of(
+                {client.access.namespace, *(c.namespace for c in installation.controllers)}
+            )
         seen = Facts(installation=installation)
         users = sorted({w.namespace for w in workflows} | set(seen.namespaces))
         homes = [c.namespace for c in installation.controllers]
@@ -182,6 +198,7 @@ class _Gathering:
         client = self._got.client
         if installation is None or client is None:
             return [], None
+        self._installation = installation
         live = start(lambda: self._probe.look(installation, workflows, truncated), "cluster")
         known = [c for c in installation.controllers if c.config is not None]
         if not known:
@@ -192,12 +209,13 @@ class _Gathering:
             self._open_way(client, controller)
         users = sorted({w.namespace for w in workflows} | set(Facts(installation=installation).namespaces))
         opening = open_stores(client, installation, controller, users or [controller.namespace], self._tell)
-        stores, refused = self._stack.enter_context(opening)
-        if refused:
-            self._missing[Need.BUCKET] = "; ".join(refused)
-        heads = {each.access.bucket: each for each in stores}
+        stores = self._stack.enter_context(opening)
+        if stores.refused:
+            self._missing[Need.BUCKET] = "; ".join(stores.refused)
+        self._lost_buckets = stores.lost
+        heads = {each.access.bucket: each for each in stores.found}
         self._got.heads = Heads(heads, self._scope.connect_timeout)
-        return stores, live
+        return stores.found, live
 
     def _chosen(self, installation: Installation, known: list[Controller]) -> Controller:
         """Whose database and buckets are looked at; the configuration of all others is judged too."""
@@ -215,9 +233,26 @@ class _Gathering:
         try:
             self._got.way = self._stack.enter_context(open_way(client, controller, self._tell))
         except ArgoArchiveError as error:
+            if self._only_the_server_is_lost(controller, error):
+                persistence = controller.persistence
+                assert persistence is not None
+                assert persistence.database is not None
+                host, port = persistence.database.address
+                self._lost_connection = Connection(
+                    f"{host}:{port}/{persistence.database.database}", "tcp", error.message, error.hint or "",
+                    told_by=str(persistence.database.origin()),
+                )  # fmt: skip
             self._missing[Need.CONNECTION] = self._missing[Need.DATABASE] = (
                 f"the controller's database cannot be reached from here: {error.message}"
             )
+
+    def _only_the_server_is_lost(self, controller: Controller, error: ArgoArchiveError) -> bool:
+        """Neither a Secret nor a right is missing: the database behind the Service does not run."""
+        database = controller.persistence.database if controller.persistence else None
+        if database is None or isinstance(error, ClusterForbidden) or not isinstance(error, ClusterError):
+            return False
+        refs = [ref for ref in (database.user_name_secret, database.password_secret) if ref]
+        return bool(refs) and all(self._installation.has_key(controller.namespace, ref) for ref in refs)
 
     def _start_database(self, way: Way) -> Future[tuple[Connection, Database | None]]:
         scope = self._scope
@@ -230,7 +265,7 @@ class _Gathering:
         if isinstance(found, MySQL):
             host, port = found.address
             return Connection(f"{host}:{port}/{found.database}", engine="mysql", told_by=str(found.origin())), None
-        return None, None
+        return self._lost_connection, None
 
     def _archived(self, workflows: tuple[LiveWorkflow, ...], db: Database | None) -> Future[frozenset[str]] | None:
         way = self._got.way
@@ -250,20 +285,36 @@ class _Gathering:
             return None
         usable = Heads({name: each for name, each in heads.stores.items() if name in working}, heads.timeout)
         return start(
-            lambda: look_at_logs(database.ask_for_documents(way, self._scope.statement_timeout), usable), "logs"
+            lambda: look_at_logs(
+                database.ask_for_documents(way, self._scope.statement_timeout), usable, self._store_today
+            ),
+            "logs",
         )
+
+    def _store_today(self, namespace: str) -> LogStore | None:
+        """The store that workflows of a namespace get now."""
+        controller = self._got.controller
+        store = self._installation.repository(controller, namespace).store if controller else None
+        bucket = getattr(store, "bucket", None)
+        return LogStore(store.kind, bucket) if store and bucket else None
 
     # the lake
 
-    def _lake(self, lake: str) -> LakeFacts:
+    def _lake(self, asked: Future[Bucket | None]) -> LakeFacts:
+        """The lake, once its bucket has answered: delta-rs waits long, and holds up every thread meanwhile."""
         from kubectl_argo_archive.verify.lake_probe import look_at_lake  # Arrow and delta-rs: only if there is a lake
 
+        bucket = asked.result()
         try:
-            return look_at_lake(lake, self._scope.config)
+            if bucket is not None and not bucket.works:
+                answered = bucket.failed_at in ("keys", "denied", "missing", "region", "other")
+                raise (StorageError if answered else StorageUnreachable)(bucket.message, bucket.hint)
+            return look_at_lake(self._scope.lake or "", self._scope.config)
         except UnreachableError as error:
             self._got.unreachable["lake"] = error
             raise
 
-    def _lake_bucket(self, lake: str) -> Bucket | None:
-        return lake_bucket(lake, self._scope.config, write_probes=self._scope.write_probes,
-                           timeout=self._scope.connect_timeout)  # fmt: skip
+    def _lake_bucket(self) -> Bucket | None:
+        scope = self._scope
+        return lake_bucket(scope.lake or "", scope.config, write_probes=scope.write_probes,
+                           timeout=scope.connect_timeout)  # fmt: skip

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,6 +18,7 @@ from kubectl_argo_archive.argo.log_keys import (
     workflow_values,
 )
 from kubectl_argo_archive.checks.facts_storage import LogObject, Logs
+from kubectl_argo_archive.verify.concurrent import mapped
 
 SLACK = timedelta(minutes=10)
 """How long after the end of its pod a log may still be written."""
@@ -38,16 +37,19 @@ class Head:
     modified: datetime | None = None
 
 
+Today = Callable[[str], LogStore | None]
+"""Namespace → the store of its artifacts now."""
 Look = Callable[[LogStore, str, str], Head]
 """(store, namespace of the workflow, key) → what the bucket says."""
 
 
-def look_at_logs(documents: Sequence[str], look: Look) -> Logs:
+def look_at_logs(documents: Sequence[str], look: Look, today: Today = lambda _namespace: None) -> Logs:
     """Ask for the log objects of archived workflows.
 
     Args:
         documents: their JSON.
         look: asks a bucket for one object.
+        today: the store that a namespace has now, for documents that recorded none (before v3.1).
     """
     entries: list[tuple[LogObject, LogStore | None, str]] = []
     beyond: set[str] = set()
@@ -61,9 +63,16 @@ def look_at_logs(documents: Sequence[str], look: Look) -> Logs:
         beyond |= set(_beyond_main(workflow))
         if finished := _time(workflow.get("status", {}).get("finishedAt")):
             oldest.append(finished)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        objects = tuple(pool.map(lambda one: _answered(one[0], one[1], one[2], look), entries))
+    entries = [_with_store(*entry, today) for entry in entries]
+    objects = tuple(mapped(lambda one: _answered(one[0], one[1], one[2], look), entries, _AT_ONCE))
     return Logs(len(documents), pods, objects, min(oldest, default=None), tuple(sorted(beyond)))
+
+
+def _with_store(
+    entry: LogObject, store: LogStore | None, namespace: str, today: Today
+) -> tuple[LogObject, LogStore | None, str]:
+    found = store or (today(namespace) if entry.key else None)
+    return (replace(entry, bucket=found.bucket) if found and not entry.bucket else entry), found, namespace
 
 
 def _parsed(text: str) -> dict[str, Any]:
@@ -170,11 +179,6 @@ def _answered(entry: LogObject, store: LogStore | None, namespace: str, look: Lo
 
 
 _REFUSED = ("AccessDenied", "403", "400", "InvalidRequest", "KMS.DisabledException")
-
-
-def shared_keys(logs: Logs) -> Counter[tuple[str, str]]:
-    """How often each key was recorded."""
-    return Counter((entry.bucket, entry.key) for entry in logs.objects if entry.key)
 
 
 def _beyond_main(workflow: Mapping[str, Any]) -> Iterator[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from kubectl_argo_archive.checks.check import Check
+from kubectl_argo_archive.checks.check import Check, Need
 from kubectl_argo_archive.checks.finding import Report
+from kubectl_argo_archive.checks.registry import CHECKS
 from kubectl_argo_archive.checks.run import run_checks
 from kubectl_argo_archive.cluster.forward import Tell
 from kubectl_argo_archive.verify.gather import Gathered, gather
@@ -24,13 +25,16 @@ def verify(scope: Scope, checks: Iterable[Check] | None = None, tell: Tell = lam
     Raises:
         ConfigError: an option, the kubeconfig or the lake's location is wrong.
     """
+    chosen = list(CHECKS.values() if checks is None else checks)
+    if not any(Need.BUCKET in check.needs for check in chosen):
+        scope = replace(scope, write_probes=False)  # nobody would look at what they tell
     with gather(scope, tell) as gathered:
         facts = gathered.facts
         if scope.canary and gathered.client is not None and gathered.controller is not None:
             from kubectl_argo_archive.verify.canary import submit_canary  # export and Arrow: only for a canary
 
             facts = replace(facts, canary=submit_canary(gathered, scope, tell))
-        report = Report(tuple(run_checks(facts, checks)))
+        report = Report(tuple(run_checks(facts, chosen)))
         return Verified(report, *_unreachable(scope, gathered))
 
 
@@ -41,13 +45,19 @@ def _unreachable(scope: Scope, gathered: Gathered) -> tuple[str, str]:
         return lost["cluster"].message, lost["cluster"].hint or ""
     if scope.kube is not None:
         return "", ""
-    answers = [gathered.facts.database is not None] if scope.source else []
-    answers += [gathered.facts.lake is not None] if scope.lake else []
-    if any(answers) or not answers:
+    facts = gathered.facts
+    connection = facts.connection
+    silent = connection is None or connection.failed_at in ("dns", "tcp")
+    if (scope.source and not silent) or (scope.lake and (facts.lake is not None or _refused(gathered))):
         return "", ""
-    connection = gathered.facts.connection
     if "lake" in lost:
         return lost["lake"].message, lost["lake"].hint or ""
-    if connection and connection.failed_at in ("dns", "tcp"):
+    if connection is not None:
         return connection.message, connection.hint
-    return "", ""
+    reasons = [reason for need in (Need.CONNECTION, Need.LAKE) if (reason := facts.missing.get(need))]
+    return "; ".join(reasons), "raise --timeout, or check the network"
+
+
+def _refused(gathered: Gathered) -> bool:
+    """The lake's storage answered, and said no."""
+    return "lake" not in gathered.unreachable and bool(gathered.facts.machine and gathered.facts.machine.lake_error)

@@ -205,7 +205,7 @@ def server_exists(facts: Facts) -> Iterator[Outcome]:
 
 
 @check(
-    "A09", "Large workflows have room", Severity.MEDIUM, Need.CONFIG, Need.CLUSTER,
+    "A09", "Large workflows have room", Severity.MEDIUM, Need.CONFIG, Need.WORKFLOWS,
     symptom="`upper: no more rows in this result set`, `offload node status is not supported`, "
     "`workflow is longer than maximum allowed size`.",
     cause="An object of Kubernetes holds 1 MB at most; beyond that nodeStatusOffLoad is needed.",
@@ -235,7 +235,7 @@ def large_workflows(facts: Facts) -> Iterator[Outcome]:
 
 
 @check(
-    "A10", "Every live workflow has a controller", Severity.HIGH, Need.CONFIG, Need.CLUSTER,
+    "A10", "Every live workflow has a controller", Severity.HIGH, Need.CONFIG, Need.WORKFLOWS,
     symptom="A workflow has no phase or stays Pending for ever, without any error.",
     cause="It was submitted with an instance id that no controller has, or without the one that the controller wants.",
     looks="Label workflows.argoproj.io/controller-instanceid of unfinished workflows against the controllers'.",

@@ -85,7 +85,7 @@ def other_namespaces(facts: Facts) -> Iterator[Outcome]:
 
 
 @check(
-    "A17", "Finished workflows do not pile up", Severity.HIGH, Need.CLUSTER,
+    "A17", "Finished workflows do not pile up", Severity.HIGH, Need.WORKFLOWS,
     symptom="etcd fills; thousands of finished Workflow objects stay although ttlStrategy is set.",
     cause="TTL and retentionPolicy spare workflows that wait to be archived (label Pending): with the database down "
     "nothing is deleted.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_argo_archive.argo.workloads import Workload
-from kubectl_argo_archive.checks.check import Need, Outcome, check, failed, passed, skipped
+from kubectl_argo_archive.checks.check import Need, Outcome, check, failed, passed, skipped, warned
 from kubectl_argo_archive.checks.facts import Facts
 from kubectl_argo_archive.checks.finding import Severity
 from kubectl_argo_archive.checks.rules.database_config import databases
@@ -130,7 +130,9 @@ def volume_fits(facts: Facts) -> Iterator[Outcome]:
                 _network_class(claim.storage_class)
             ):
                 kind = (volume.driver or volume.source) if volume else f"storage class {claim.storage_class}"
-                yield failed(
+                # one writer at a time is the half of it that can be seen; hard mounts are the other
+                alone = {*(volume or claim).access_modes} <= {"ReadWriteOnce", "ReadWriteOncePod"}
+                yield (warned if alone else failed)(
                     f"{workload.name} keeps its data on a shared network file system ({kind})",
                     f"{place} → {volume.name if volume else claim.storage_class}",
                     where=at((volume or claim).origin),

@@ -15,6 +15,7 @@ COMMANDS = {
     "bundle": (_COMMANDS + "bundle", "Make one file that an auditor can read and check."),
     "report": (_COMMANDS + "report", "Show who did what, and what is past its retention."),
     "hold": (_COMMANDS + "hold", "Place or release a legal hold."),
+    "erase": (_COMMANDS + "erase", "Erase workflows for good, leaving a tombstone."),
     "timestamp": (_COMMANDS + "timestamp", "Let a third party vouch for a digest's time (RFC 3161)."),
 }
 

@@ -70,9 +70,9 @@ def export(
     """
     from kubectl_argo_archive.archive.workflow_archive import Selection
     from kubectl_argo_archive.connect import open_lake, open_source
-    from kubectl_argo_archive.tables.memory import use_lean_allocator
     from kubectl_argo_archive.export.pipeline import Watcher
     from kubectl_argo_archive.export.pipeline import export as run
+    from kubectl_argo_archive.tables.memory import use_lean_allocator
 
     use_lean_allocator()
     with progress("export", quiet=quiet) as shown:
@@ -103,7 +103,7 @@ def _seal(ctx: click.Context, source: str | KubeOptions, lake: str) -> None:
     from kubectl_argo_archive.connect import open_lake, open_source, secret_reader
 
     config = settings(ctx)
-    archive = None if source == "-" else open_source(source)  # standard input can be read once only
+    archive = None if source == "-" else open_source(source, diagnostics.note)  # standard input can be read once only
     for digest in seal_as_configured(open_lake(lake, config), archive, config.audit, secret_reader()):
         diagnostics.note(f"sealed: {digest.digest}, {digest.workflows:,} workflow versions")
 

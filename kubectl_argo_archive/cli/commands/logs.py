@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kubectl_argo_archive.argo.log_keys import LogStore
     from kubectl_argo_archive.cluster.access import KubeOptions
     from kubectl_argo_archive.logs.find import PodLog
+    from kubectl_argo_archive.logs.live import LiveRun
     from kubectl_argo_archive.logs.show import Line, Trouble
 
 _COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "bright_cyan", "bright_green", "bright_yellow",
@@ -89,7 +90,8 @@ def logs(
     """Print the logs of an archived workflow as `kubectl logs` would: all its pods in the order of their start.
 
     WORKFLOW is a name or a uid, NODE a node's name or id, or a pod. Lines come from the lake if they are indexed,
-    else straight from the artifact store.
+    else straight from the artifact store; those of a workflow that is not in the lake, but still in the cluster, come
+    from its pods.
     """
     if follow:
         raise ConfigError(
@@ -101,7 +103,7 @@ def logs(
         raise ConfigError("no workflow is given", "name one: logs WORKFLOW[/NODE]")
 
     from kubectl_argo_archive.connect import artifact_stores, open_lake, with_cluster_stores
-    from kubectl_argo_archive.logs.find import TABLES, find_logs, find_run, select
+    from kubectl_argo_archive.logs.find import TABLES, UnknownRun, find_logs, find_run, select
     from kubectl_argo_archive.logs.show import Reader, narrowed
     from kubectl_argo_archive.logs.survey import Stores
     from kubectl_argo_archive.logs.workspace import Workspace
@@ -109,7 +111,16 @@ def logs(
     opened = open_lake(lake, settings(ctx))
     name, _, node = target.partition("/")
     with Workspace(opened.snapshot(), opened.storage, TABLES) as space:
-        run = find_run(space, name, namespaces)
+        try:
+            run = find_run(space, name, namespaces)
+        except UnknownRun:
+            live = _live(kube, name, namespaces)
+            if live is None:
+                raise
+            chosen = select(live.logs, node=node or None, container=container, template=template, previous=previous)
+            lines = narrowed(live.lines(chosen), since=since, tail=tail)
+            _print(lines, chosen, prefix=prefix, timestamps=timestamps)
+            return ExitCode.OK
         found = find_logs(space, run, previous=previous, default=default_store)
         chosen = select(found, node=node or None, container=container, template=template, previous=previous)
         reach: Any = {"endpoints": endpoints, "customer_key": customer_key}
@@ -119,6 +130,20 @@ def logs(
         lines = narrowed(reader.lines(chosen, merge=merge), since=since, tail=tail, merged=merge)
         printed = _print(lines, chosen, prefix=prefix, timestamps=timestamps)
     return _tell(reader.troubles, printed, chosen)
+
+
+def _live(kube: KubeOptions, name: str, namespaces: tuple[str, ...]) -> LiveRun | None:
+    """The workflow in the cluster, if there is a cluster and it has one of that name."""
+    from kubectl_argo_archive.cluster.access import is_configured
+    from kubectl_argo_archive.cluster.client import KubeClient
+    from kubectl_argo_archive.logs.live import find_live
+
+    if not is_configured(kube):
+        return None
+    live = find_live(KubeClient.connect(kube), name, namespaces)
+    if live is not None:
+        diagnostics.note(f"{live.namespace}/{live.name} is not in the lake; these are the logs of its pods")
+    return live
 
 
 def _print(lines: Iterable[Line], logs: list[PodLog], *, prefix: bool, timestamps: bool) -> bool:

@@ -20,13 +20,15 @@ from kubectl_argo_archive.cli.options import (
 )
 from kubectl_argo_archive.cli.output_file import opened
 from kubectl_argo_archive.cli.progress import progress
-from kubectl_argo_archive.errors import ExitCode
+from kubectl_argo_archive.errors import ArgoArchiveError, ExitCode
 
 if TYPE_CHECKING:
     from datetime import datetime
     from typing import BinaryIO
 
+    from kubectl_argo_archive.audit.reconcile import LiveWorkflow
     from kubectl_argo_archive.audit.reconcile_result import Reconciliation
+    from kubectl_argo_archive.cluster.access import KubeOptions
 
 KINDS = (
     "missing_in_lake", "extra_in_lake", "changed_content", "duplicate", "deleted_at_source", "day_shifted",
@@ -71,6 +73,9 @@ Exit codes:
 @lake_option
 @namespace_options
 @time_options
+@click.option("--live/--no-live", default=None,
+              help="Also look for finished workflows of the cluster that never reached the database.  "
+              "[default: if the database was found through the cluster]")  # fmt: skip
 @click.option("--ignore", "ignored", metavar="KIND", type=click.Choice(KINDS), multiple=True,
               help="Show this kind of difference, but do not fail for it; may be repeated.")  # fmt: skip
 @click.option("--rows", "by_row", is_flag=True, help="As table or CSV: one line per difference instead of per day.")
@@ -83,11 +88,12 @@ Exit codes:
 @click.pass_context
 def reconcile(
     ctx: click.Context,
-    source: str,
+    source: str | KubeOptions,
     lake: str,
     namespaces: tuple[str, ...],
     since: datetime | None,
     until: datetime | None,
+    live: bool | None,
     ignored: tuple[str, ...],
     by_row: bool,
     all_days: bool,
@@ -106,11 +112,12 @@ def reconcile(
 
     with progress("reconcile", quiet=quiet) as shown:
         result = run(
-            open_source(source),
+            open_source(source, diagnostics.note),
             open_lake(lake, settings(ctx)),
             namespaces=namespaces,
             since=since,
             until=until,
+            live=_live(source, live),
             listed=limit,
             ignored=frozenset(map(Kind, ignored)),
             advance=shown.advance,
@@ -127,6 +134,24 @@ def reconcile(
     return ExitCode.OK if result.equal else ExitCode.FOUND_PROBLEMS
 
 
+def _live(source: str | KubeOptions, wanted: bool | None) -> list[LiveWorkflow] | None:
+    """Finished workflows of the cluster; None if it is not asked, or does not answer though nobody insisted."""
+    if wanted is False or (wanted is None and isinstance(source, str)):
+        return None
+    from kubectl_argo_archive.audit.reconcile_live import finished_workflows
+    from kubectl_argo_archive.cluster.access import KubeOptions
+    from kubectl_argo_archive.connect import open_cluster
+
+    try:
+        client, _, controller = open_cluster(KubeOptions() if isinstance(source, str) else source)
+        return finished_workflows(client, controller)
+    except ArgoArchiveError as error:
+        if wanted:
+            raise
+        diagnostics.warn(f"the cluster's own workflows were not compared: {error.message}", error.hint)
+        return None
+
+
 def _render(found: dict[str, Any], format: str, sink: BinaryIO, *, by_row: bool, all_days: bool) -> None:
     from kubectl_argo_archive.cli.plain_rows import PlainRows
     from kubectl_argo_archive.cli.render import render
@@ -134,7 +159,7 @@ def _render(found: dict[str, Any], format: str, sink: BinaryIO, *, by_row: bool,
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     rows = [day for day in found["days"] if all_days or day["status"] != "equal"]
     columns = {name: type_ for name, type_ in _DAY_COLUMNS.items() if format == "csv" or _shown(name, rows)}
-    parts = [(columns, rows)] if not by_row else []
+    parts = [(columns, rows)] if not by_row and (rows or format == "csv") else []
     if by_row or (format == "table" and found["differences"]):
         parts.append((_DIFFERENCE_COLUMNS, found["differences"]))
     for number, (names, values) in enumerate(parts):

@@ -49,7 +49,9 @@ its node ended. Hits come in the order of the lake: by month, namespace, templat
 @namespace_options
 @click.option("--workflow", metavar="NAME", help="Only workflows of this name, glob (etl-*) or uid.")
 @selector_option
-@click.option("--template", "templates", metavar="NAME", multiple=True, help="Only nodes that ran this template (glob).")
+@click.option(
+    "--template", "templates", metavar="NAME", multiple=True, help="Only nodes that ran this template (glob)."
+)
 @click.option("--phase", "phases", metavar="PHASE", multiple=True, help="Only nodes that ended so: Failed, Error, …")
 @click.option("--exit-code", "exit_codes", metavar="N", type=int, multiple=True, help="Only nodes with this exit code.")
 @click.option("-c", "--container", "containers", metavar="NAME", multiple=True, help="Only logs of this container.")
@@ -65,7 +67,7 @@ its node ended. Hits come in the order of the lake: by month, namespace, templat
 @click.option("--explain", is_flag=True, help="Say on stderr which stage pruned what, and what had to be scanned.")
 @output_option(render_hits.FORMATS, "table")
 @click.pass_context
-def search(ctx: click.Context, pattern: str, lake: str, **options: Any) -> None:
+def search(ctx: click.Context, /, pattern: str, lake: str, **options: Any) -> None:
     """Search the text of all indexed pod logs (`kubectl argo-archive index`)."""
     from kubectl_argo_archive.connect import open_lake
     from kubectl_argo_archive.logs.search import Explain, Searcher, plan
@@ -114,7 +116,9 @@ def _show(searcher: Searcher, query: Query, explain: Explain, options: dict[str,
     with opened(None) as sink:
         if options["count"] or options["files"]:
             found = searcher.count(query, explain)
-            return render_hits.logs(islice(found, limit), output, sink, counts=options["count"]), next(found, None) is not None
+            return render_hits.logs(islice(found, limit), output, sink, counts=options["count"]), next(
+                found, None
+            ) is not None
         hits = searcher.search(query, explain)
         shown = render_hits.hits(
             islice(hits, limit), output, sink, context=bool(query.context), colour=sys.stdout.isatty()
@@ -125,7 +129,9 @@ def _show(searcher: Searcher, query: Query, explain: Explain, options: dict[str,
 def _tell(shown: int, more: bool, options: dict[str, Any]) -> None:
     what = "logs" if options["count"] or options["files"] else "hits"
     if more:
-        diagnostics.warn(f"only the first {shown:,} {what} are shown, there are more", "raise --limit, or --limit 0 for all")
+        diagnostics.warn(
+            f"only the first {shown:,} {what} are shown, there are more", "raise --limit, or --limit 0 for all"
+        )
     elif not shown:
         diagnostics.note("no line matches")
     elif diagnostics.is_terminal():

@@ -136,8 +136,8 @@ def objects_of(tree: Tree, namespace: str, release: Release | None = None, group
     items = tree.get("items")
     if tree.text_at("kind").endswith("List") and items is not None and isinstance(items.value, list):
         return [each for item in items.elements() for each in objects_of(item, namespace, release, group)]
-    if tree.text_at("kind") in ("", "CustomResourceDefinition") or tree.get("apiVersion") is None:
-        return []  # definitions are large, and say nothing about a set-up
+    if not tree.text_at("kind") or tree.get("apiVersion") is None:
+        return []
     return [Resource(tree, namespace, release, group)]
 
 

@@ -75,7 +75,8 @@ class _Loader:
     def charts(self) -> None:
         """Charts on disk that no release of a helmfile installs."""
         for folder in self._chart_folders:
-            if folder / "Chart.yaml" in self.claimed or "charts" in folder.parts[-2:-1]:
+            above = folder.parent.parent if folder.parent.name == "charts" else None
+            if folder / "Chart.yaml" in self.claimed or above in self._chart_folders:
                 continue
             chart = load_chart(self.sources, folder)
             if chart is not None:

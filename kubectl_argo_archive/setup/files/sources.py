@@ -107,7 +107,7 @@ class Sources:
         for each in documents:
             if each.tree is not None:
                 trees.append(each.tree)
-                self.doubled |= {place: key for _, tree in each.tree.walk() for key, place in tree.duplicates}
+                self.doubled |= dict(each.doubled)
             else:
                 self.unreadable.append(each)
         return trees

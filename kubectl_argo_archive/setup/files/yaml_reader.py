@@ -26,8 +26,11 @@ class Parsed:
     tree: Tree | None
     error: str | None = None
     place: Place | None = None
+    doubled: tuple[tuple[Place, str], ...] = ()
 
 
+_DEFINITION = re.compile(r"^kind: CustomResourceDefinition\s*$", re.MULTILINE)
+"""Definitions are large, and say nothing about a set-up: they are not even parsed."""
 _SEPARATOR = re.compile(r"^---(?=[ \t\r]|$)", re.MULTILINE)
 
 
@@ -44,7 +47,7 @@ def parse(text: str, file: str, line_of: Callable[[int], int] = lambda line: lin
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
         chunk = text[start:end]
         body = chunk[3:] if chunk.startswith("---") else chunk
-        if _is_empty(body):
+        if _is_empty(body) or _DEFINITION.search(body):
             continue
         first = text.count("\n", 0, start)
         documents += _parse_one(chunk, file, lambda line, first=first: line_of(line + first))  # type: ignore[misc]
@@ -53,9 +56,8 @@ def parse(text: str, file: str, line_of: Callable[[int], int] = lambda line: lin
 
 def _is_empty(text: str) -> bool:
     """Nothing but comments, directives and the end of a document."""
-    return all(
-        line.startswith("%") or line.strip() in ("", "...") or line.lstrip()[0] == "#" for line in text.splitlines()
-    )
+    lines = (line.strip() for line in text.splitlines() if not line.startswith("%"))
+    return all(line in ("", "...") or line[0] == "#" for line in lines)
 
 
 def _parse_one(text: str, file: str, line_of: Callable[[int], int]) -> list[Parsed]:
@@ -113,6 +115,7 @@ class _Builder:
         self._line_of = line_of
         self._stack: list[_Open] = []
         self._anchors: dict[str, tuple[Tree, int]] = {}
+        self._doubled: list[tuple[Place, str]] = []
         self.done: list[Parsed] = []
 
     def take(self, event: Any) -> None:
@@ -169,7 +172,8 @@ class _Builder:
 
     def _add(self, tree: Tree, size: int, place: Place) -> None:
         if not self._stack:
-            self.done.append(Parsed(tree))
+            self.done.append(Parsed(tree, doubled=tuple(self._doubled)))
+            self._doubled.clear()
             return
         top = self._stack[-1]
         top.size += size
@@ -186,6 +190,7 @@ class _Builder:
         else:
             if top.key in top.seen:
                 top.duplicates.append((top.key, top.key_place or place))
+                self._doubled.append((top.key_place or place, top.key))
             top.seen.add(top.key)
             top.value[top.key] = tree
         top.key = top.key_place = None

@@ -105,6 +105,15 @@ def _dig(*arguments: Any) -> Any:
     return fallback if value is None else value
 
 
+def _get(*arguments: Any) -> Any:
+    """Sprig's ``get MAP KEY``, or Helmfile's ``get PATH [DEFAULT] MAP``."""
+    if not isinstance(arguments[0], str):
+        value, key = arguments
+        return UNKNOWN if isinstance(value, Unknown) else (value or {}).get(key, "")
+    path, *fallback, value = arguments
+    return _dig(*path.split("."), fallback[0] if fallback else UNKNOWN, value)
+
+
 def _index(value: Any, *keys: Any) -> Any:
     for key in keys:
         if isinstance(value, Unknown):
@@ -162,7 +171,7 @@ FUNCTIONS: Final[Mapping[str, Callable[..., Any]]] = {
     "dict": _dict,
     "list": lambda *values: list(values),
     "tuple": lambda *values: list(values),
-    "get": lambda value, key: UNKNOWN if isinstance(value, Unknown) else (value or {}).get(key, ""),
+    "get": _get,
     "hasKey": lambda value, key: UNKNOWN if isinstance(value, Unknown) else key in (value or {}),
     "dig": _dig,
     "index": _index,
