@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -16,8 +17,11 @@ def test_the_demo_shows_the_whole_way(kubectl: Kubectl, tmp_path: Path, more: tu
     assert done.returncode == 0, done.stderr
     exports = re.findall(r"([\d,]+) new, ([\d,]+) changed, ([\d,]+) deleted, ([\d,]+) unchanged", done.stdout)
     assert exports == [("150", "0", "0", "0"), ("0", "0", "0", "150"), ("0", "3", "20", "127")]
-    assert len(re.findall(r"^\? ", done.stdout, re.MULTILINE)) == 3
-    assert "rows" in done.stdout
+    assert len(re.findall(r"^\? ", done.stdout, re.MULTILINE)) == 4
+    indexed = re.findall(r"([\d,]+) objects and .* ([\d,]+) lines indexed", done.stdout)
+    assert len(indexed) == 2
+    assert indexed[0] != ("0", "0")
+    assert indexed[1] == ("0", "0")
 
 
 def test_the_next_question_works(kubectl: Kubectl, tmp_path: Path) -> None:
@@ -26,6 +30,11 @@ def test_the_next_question_works(kubectl: Kubectl, tmp_path: Path) -> None:
     asked = kubectl.run(*shlex.split(command)[1:], "-o", "jsonl", cwd=tmp_path)
     assert asked.returncode == 0, asked.stderr
     assert len(asked.stdout.splitlines()) == 5
+    command = next(line for line in done.stdout.splitlines() if " search --lake " in line)
+    found = kubectl.run(*shlex.split(command)[1:], "-o", "jsonl", cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+    (hit,) = map(json.loads, found.stdout.splitlines())
+    assert hit["message"] == "cooling pump of reactor-7f3a9c stopped"
 
 
 def test_the_readme_names_commands_that_exist(kubectl: Kubectl) -> None:

@@ -18,7 +18,7 @@ from fixtures.servers import S3, ArchiveDb
 from oracle import expected_rows
 
 from kubectl_argo_archive.demo.argo_schema import ArchiveRow, archive_workflow
-from kubectl_argo_archive.tables.schema import BY_NAME, TABLES, WORKFLOW_TABLES
+from kubectl_argo_archive.tables.schema import DOCUMENTED, TABLES, WORKFLOW_TABLES
 
 COUNT = 60
 
@@ -126,4 +126,4 @@ def test_the_result_object(place: Place, archive_db: ArchiveDb, workflows: list[
     assert [row["nodes"] for row in ledger] == [first["tables"]["nodes"]["rows"], second["tables"]["nodes"]["rows"]]
     (reason,) = place.ask("select uid, reason from quarantine")
     assert reason == {"uid": workflows[2].uid, "reason": "not a workflow: the JSON is an array, not an object"}
-    assert set(BY_NAME) <= {row["name"] for row in place.ask("show tables")}
+    assert {spec.name for spec in DOCUMENTED} <= {row["name"] for row in place.ask("show tables")}

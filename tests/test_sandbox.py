@@ -11,6 +11,7 @@ import pytest
 from fixtures.tiny_lake import TinyLake, node, workflow
 
 from kubectl_argo_archive.errors import QueryError
+from kubectl_argo_archive.query.catalog import relations
 from kubectl_argo_archive.query.session import Session, open_session
 
 REFUSED = "not allowed"
@@ -209,9 +210,9 @@ ALLOWED = [
     ("desc labels", 9),
     ("show labels", 9),
     ("summarize select phase from workflows", 1),
-    ("show tables", 31),
+    ("show tables", len(relations())),
     ("show databases", 1),
-    ("show all tables", 31),
+    ("show all tables", len(relations())),
     ("select count(*) from information_schema.tables", 1),
     ("select count(*) from duckdb_columns() where table_name = 'nodes'", 1),
     ("select count(*) from duckdb_tables", 1),

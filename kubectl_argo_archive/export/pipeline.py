@@ -27,7 +27,7 @@ from kubectl_argo_archive.export.plan import Known, Plan, make_plan, without
 from kubectl_argo_archive.export.result import ExportResult
 from kubectl_argo_archive.lake.lake import Lake, LakeWriter
 from kubectl_argo_archive.tables.flatten import Flattened, Flattener, Parsed, screen
-from kubectl_argo_archive.tables.memory import many_short_steps, peak_memory
+from kubectl_argo_archive.tables.memory import few_collections, peak_memory
 from kubectl_argo_archive.tables.schema import BY_NAME, QUARANTINE, SOURCE_EVENTS, TABLES
 
 BATCH_BYTES = 8 << 20
@@ -198,7 +198,7 @@ class _Run:
         pending: deque[Future[None]] = deque()
         try:
             with (
-                many_short_steps(),
+                few_collections(),
                 ThreadPoolExecutor(1, "parse") as parsing,
                 ThreadPoolExecutor(1, "build") as building,
                 ThreadPoolExecutor(1, "write") as writing,

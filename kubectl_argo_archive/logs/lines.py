@@ -137,8 +137,8 @@ def _times(
             if found.match.re is not lines_stamp.ACCESS:
                 levels[taken] = lines_rule.levels(rules[-1], data, starts[taken], ends[taken])
             open_ = open_[~hit]
-    one = rules[0] if 0 < len(rules) <= _ROUNDS and all(rule.place == rules[0].place for rule in rules) else None
-    return at, levels, one
+    alike = all(rule.place == rules[0].place and rule.prefix.isascii() for rule in rules)
+    return at, levels, rules[0] if 0 < len(rules) <= _ROUNDS and alike else None
 
 
 def _candidates(texts: pa.Array, lines: Ints) -> Ints:

@@ -233,24 +233,42 @@ def _scan_long_line(block: Block, tally: Tally) -> Scan:
     wanted = tally.wanted is None or bool(np.isin(log_id, tally.wanted))
     if block.rows[1][0] != 1 or not wanted or bool(np.isin(log_id, tally.dead)):
         return Scan()
-    pieces = [block.data]
-    for number in range(block.number + 1, block.segment.count):
-        near = read_block(block.segment, number)
-        if int(near.rows[0][0]) != log_id or int(near.rows[1][0]) != len(pieces) + 1:
-            break
-        pieces.append(near.data)
-    data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-    pieces.clear()
-    data = data.removesuffix(b"\n")
-    if not tally.matcher.line(data):
+    if not _long_line_matches(block, tally.matcher):
         return Scan()
     scan = Scan(1, [(log_id, 1)])
     if tally.hits:
         level, at = _facts(block, 0, 0, int(block.rows[2][0]))
-        message = data[:MESSAGE_BYTES].decode("utf-8", "replace")
-        cut = max(0, len(data) - MESSAGE_BYTES)
+        message = block.data.removesuffix(b"\n")[:MESSAGE_BYTES].decode("utf-8", "replace")
+        cut = sum(len(piece) for piece in _pieces(block)) - len(block.data)
         scan.hits = [Hit(log_id, int(block.rows[2][0]), int(block.rows[3][0]), at, level, message, cut)]
     return scan
+
+
+def _long_line_matches(block: Block, matcher: Matcher) -> bool:
+    """Literals are looked for piece by piece; a regular expression needs the line as a whole."""
+    if needle := matcher.plain:
+        tail = b""
+        for piece in _pieces(block):
+            if needle in tail + piece:
+                return True
+            tail = piece[len(piece) - len(needle) + 1 :] if len(needle) > 1 else b""
+        return False
+    data = bytearray()
+    for piece in _pieces(block):
+        data += piece
+    return matcher.line(data)
+
+
+def _pieces(block: Block) -> Iterator[bytes]:
+    """The pieces of a long line, without its newline."""
+    yield block.data.removesuffix(b"\n")
+    part = 1
+    for number in range(block.number + 1, block.segment.count):
+        near = read_block(block.segment, number)
+        part += 1
+        if near.rows[0][0] != block.rows[0][0] or near.rows[1][0] != part:
+            return
+        yield near.data.removesuffix(b"\n")
 
 
 def as_dict(hit: Hit) -> dict[str, Any]:

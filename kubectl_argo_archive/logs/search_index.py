@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kubectl_argo_archive.logs import grams
+from kubectl_argo_archive.logs.search_match import newlines
 from kubectl_argo_archive.logs.search_needs import Need
 from kubectl_argo_archive.storage.filesystem import Storage
 
@@ -169,7 +170,7 @@ class Block:
     @cached_property
     def newlines(self) -> Ints:
         """Where the newlines are."""
-        return np.flatnonzero(self.array == 10)
+        return newlines(self.array)
 
     @cached_property
     def lines(self) -> list[dict[str, Any]]:

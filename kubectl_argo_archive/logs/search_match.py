@@ -21,6 +21,8 @@ from kubectl_argo_archive.logs.search_tree import Tree
 
 Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
+_WINDOW = 1 << 16
+"""Bytes that are looked at in one go: what is made of them stays in the processor's cache."""
 _SPARSE = 24
 """More hits in a text are looked for with NumPy."""
 # how often a byte occurs in logs, roughly: the rarest two bytes of a needle are looked for first
@@ -74,7 +76,7 @@ class Matcher:
         """The bytes to look for, if they decide whatever the text is; see :func:`find_bytes`."""
         return None if self.ignore_case or self.invert or not self.literal else self.literal
 
-    def line(self, data: bytes) -> bool:
+    def line(self, data: bytes | bytearray) -> bool:
         """Whether one line (without newline) matches."""
         bounds = np.array([0, len(data)])
         needle = self._needle(data)
@@ -82,7 +84,7 @@ class Matcher:
             return (needle in (data.lower() if self.ignore_case else data)) != self.invert
         return bool(self._hits(data, bounds[:1], bounds[1:])[0]) != self.invert
 
-    def _needle(self, data: bytes) -> bytes | None:
+    def _needle(self, data: bytes | bytearray) -> bytes | None:
         """The bytes to look for, if that alone decides."""
         if not self.literal or not self.ignore_case:
             return self.literal
@@ -93,7 +95,7 @@ class Matcher:
         odd = (b"s" in lower and b"\xc5\xbf" in data) or (b"k" in lower and b"\xe2\x84\xaa" in data)
         return None if odd else lower
 
-    def _hits(self, data: bytes, starts: Ints, ends: Ints) -> npt.NDArray[np.bool_]:
+    def _hits(self, data: bytes | bytearray, starts: Ints, ends: Ints) -> npt.NDArray[np.bool_]:
         if data.isascii() and self._fast is not None:
             return self._re2(data, starts, ends)
         beyond = np.flatnonzero(np.frombuffer(data, np.uint8) > 127)
@@ -108,7 +110,7 @@ class Matcher:
             hits[line] = search(text) is not None
         return hits
 
-    def _re2(self, data: bytes, starts: Ints, ends: Ints) -> npt.NDArray[np.bool_]:
+    def _re2(self, data: bytes | bytearray, starts: Ints, ends: Ints) -> npt.NDArray[np.bool_]:
         assert self._fast is not None
         offsets = np.append(starts, ends[-1] if len(ends) else 0).astype(np.int32)
         lines = pa.Array.from_buffers(pa.binary(), len(starts), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
@@ -129,9 +131,15 @@ class Matcher:
         return re.compile(search_print.for_python(self.tree))
 
 
+def newlines(array: Bytes) -> Ints:
+    """Where the newlines are."""
+    windows = range(0, len(array), _WINDOW)
+    return _joined([np.flatnonzero(array[start : start + _WINDOW] == 10) + start for start in windows])
+
+
 def line_table(array: Bytes, bounds: Ints) -> tuple[Ints, Ints]:
     """Where the lines of texts that lie one behind the other begin and end; no line crosses a bound."""
-    ends = np.flatnonzero(array == 10)
+    ends = newlines(array)
     nexts = ends + 1
     stops = bounds[1:][bounds[1:] > bounds[:-1]]
     open_ = stops[array[stops - 1] != 10] if len(stops) else stops
@@ -174,11 +182,20 @@ def find_bytes(array: Bytes, needle: bytes, bounds: Ints) -> Found:
     if len(positions) <= _SPARSE:
         return _around(array, positions, len(needle), bounds)
     starts, ends = line_table(array, bounds)
+    if len(positions) > len(starts):  # ask the longer list for each of the shorter one
+        first = np.searchsorted(positions, starts)
+        nearest = np.append(positions, len(array))[first]
+        hits = nearest + len(needle) <= ends
+        return Found(starts[hits], ends[hits])
     lines = np.searchsorted(starts, positions, "right") - 1
     lines = lines[positions + len(needle) <= ends[lines]]
     if len(lines):
         lines = lines[np.concatenate([[True], lines[1:] != lines[:-1]])]
     return Found(starts[lines], ends[lines])
+
+
+def _joined(parts: list[Ints]) -> Ints:
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
 
 def _around(array: Bytes, positions: Ints, size: int, bounds: Ints) -> Found:
@@ -227,10 +244,14 @@ def _positions(array: Bytes, needle: bytes) -> Ints:
         return np.zeros(0, np.int64)
     rarest = sorted(range(len(needle)), key=lambda i: -_COMMON.find(needle[i]) if needle[i] in _COMMON else -999)
     first = rarest[0]
-    found = array[first : first + room] == needle[first]
-    if len(needle) > 1:
-        found &= array[rarest[1] : rarest[1] + room] == needle[rarest[1]]
-    positions = np.flatnonzero(found)
+    parts = []
+    for start in range(0, room, _WINDOW):
+        end = min(start + _WINDOW, room)
+        found = array[first + start : first + end] == needle[first]
+        if len(needle) > 1:
+            found &= array[rarest[1] + start : rarest[1] + end] == needle[rarest[1]]
+        parts.append(np.flatnonzero(found) + start)
+    positions = _joined(parts)
     for index in rarest[2:]:
         positions = positions[array[positions + index] == needle[index]]
     return positions

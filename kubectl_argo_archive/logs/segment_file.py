@@ -16,7 +16,8 @@ from kubectl_argo_archive.logs.lines import NO_TIME
 from kubectl_argo_archive.logs.segment_text import Piece
 from kubectl_argo_archive.tables.log_schema import LOG_BLOCKS, LOG_GRAMS
 
-_LEVEL = 3
+_LEVEL = 1
+"""Beyond it text hardly gets smaller, but slower to write and to read: see docs/logs.md."""
 MARKED = 64
 """SQL gets the place of every 64th line, and adds up from there."""
 _GRAM_GROUP_BYTES = 128 << 10
@@ -172,11 +173,13 @@ def _place(piece: Piece) -> tuple[int | None, int | None]:
     if rule is None or rule.sql_form is None or piece.part:
         return None, None
     start, size, _ = rule.place
-    if start and not piece.data.isascii():  # SQL counts characters
-        return None, None
     numbers = np.arange(piece.first_line, piece.first_line + len(found.groups))
     bare = np.flatnonzero((found.groups == numbers) & ~found.own_times)
     data = np.frombuffer(piece.data, np.uint8)
+    if len(bare) and not piece.data.isascii():  # SQL counts characters, and would look somewhere else
+        beyond = np.searchsorted(found.starts, np.flatnonzero(data > 127), "right") - 1
+        if len(np.intersect1d(bare, beyond)):
+            return None, None
     there = np.minimum(found.starts[bare] + start, len(data) - 1)
     if len(bare) and bool(((data[there] >= 48) & (data[there] <= 57)).any()):
         return None, None

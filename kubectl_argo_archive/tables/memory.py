@@ -1,4 +1,4 @@
-"""The memory, and the interpreter, of a process that exports."""
+"""The memory of a process that exports."""
 
 from __future__ import annotations
 
@@ -22,21 +22,12 @@ def use_lean_allocator() -> None:
 
 
 @contextmanager
-def many_short_steps() -> Iterator[None]:
-    """Tune the interpreter for threads that spend their time in libraries and little of it in Python.
-
-    A thread that comes back from a library should not wait five milliseconds for the interpreter's lock, and the
-    collector need not look again and again at what was alive before.
-    """
-    thresholds, interval = gc.get_threshold(), sys.getswitchinterval()
+def few_collections() -> Iterator[None]:
+    """What is alive now stays so: the collector need not look at it again and again."""
     gc.freeze()
-    gc.set_threshold(50_000, *thresholds[1:])
-    sys.setswitchinterval(0.0005)
     try:
         yield
     finally:
-        sys.setswitchinterval(interval)
-        gc.set_threshold(*thresholds)
         gc.unfreeze()
 
 

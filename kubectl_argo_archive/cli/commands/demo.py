@@ -37,6 +37,7 @@ def demo(folder: str, workflows: int, s3: bool) -> None:
     from kubectl_argo_archive.connect import artifact_stores, open_lake
     from kubectl_argo_archive.demo.scenario import (
         LOG_QUESTION,
+        PLANTED,
         QUESTIONS,
         archive_database,
         run,
@@ -64,6 +65,7 @@ def demo(folder: str, workflows: int, s3: bool) -> None:
     if not s3:
         click.secho("\nThe lake stays here. Ask the next question:", bold=True)
         click.echo(f'  kubectl argo-archive query --lake {location} "select * from durations limit 5"')
+        click.echo(f"  kubectl argo-archive search --lake {location} {PLANTED}")
         click.echo("  kubectl argo-archive tables")
 
 
