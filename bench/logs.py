@@ -228,6 +228,6 @@ def tables(result: dict[str, Any]) -> list[Table]:
             "Logs: search on S3",
             ("Search", "requests", "read", "of the raw logs", "time"),
             s3,
-            "Cold: a new process' worth of footers each time. SeaweedFS on this machine, through a counting proxy.",
+            "Whole processes, start included. SeaweedFS on this machine, through a counting proxy.",
         ),
     ]

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from bench import logs_make
-from bench.context import Bench
+from bench.context import Bench, ours
+from bench.measure import run
 from bench.proxy import counting_proxy
 from kubectl_argo_archive.connect import open_lake
 from kubectl_argo_archive.demo.seaweedfs import SeaweedFS
-from kubectl_argo_archive.logs.search import Query, Searcher
 
 _BUCKET = "logs"
 _DOWNLOADED = 64 << 20
@@ -26,23 +26,24 @@ def measure_s3(bench: Bench, lake: Path, raw: Path, size: int) -> dict[str, Any]
     """Requests, bytes and time of searches over the lake in a bucket."""
     bench.say("logs: on S3")
     with SeaweedFS(bench.fresh("seaweedfs-logs"), bucket=_BUCKET) as server, counting_proxy(server.port) as proxy:
-        with _environment({**server.environment(), "AWS_ENDPOINT_URL": proxy.endpoint}):
-            uri = f"s3://{_BUCKET}/lake"
-            fs: Any = open_lake(uri).storage.fs
+        sample = _sample(raw)
+        with _environment(server.environment()):
+            fs: Any = open_lake(f"s3://{_BUCKET}/lake").storage.fs
             fs.put(str(lake), f"{_BUCKET}/lake", recursive=True)
-            sample = _sample(raw)
             for path in sample:
                 fs.put_file(str(path), f"{_BUCKET}/raw/{path.name}")
-            found = []
-            for name, query in (("rare needle", Query(logs_make.RARE)), ("needle in 3 objects", Query(logs_make.THREE)),
-                                ("absent text", Query(logs_make.ABSENT))):  # fmt: skip
-                with proxy.watch() as traffic:
-                    began = time.perf_counter()
-                    lines = sum(1 for _ in Searcher(open_lake(uri)).search(query))
-                    took = time.perf_counter() - began
-                found.append({"name": name, "lines": lines, "requests": sum(traffic.requests.values()),
-                              "bytes": traffic.received, "seconds": took})  # fmt: skip
-            return {"searches": found, "download": _download(bench, fs, proxy, sample)}
+        counted = {**bench.environment, **server.environment(), "AWS_ENDPOINT_URL": proxy.endpoint}
+        found = []
+        for name, pattern in (("rare needle", logs_make.RARE), ("needle in 3 objects", logs_make.THREE),
+                              ("absent text", logs_make.ABSENT)):  # fmt: skip
+            command = [*ours(), "search", "--lake", f"s3://{_BUCKET}/lake", "-o", "jsonl", "--limit", "0", pattern]
+            with proxy.watch() as traffic:
+                done = run(command, counted)
+            found.append({"name": name, "lines": len(done.output.splitlines()), "bytes": traffic.received,
+                          "requests": sum(traffic.requests.values()), "seconds": done.wall_s})  # fmt: skip
+        with _environment({**server.environment(), "AWS_ENDPOINT_URL": proxy.endpoint}):
+            through: Any = open_lake(f"s3://{_BUCKET}/lake").storage.fs
+            return {"searches": found, "download": _download(bench, through, proxy, sample)}
 
 
 def _download(bench: Bench, fs: Any, proxy: Any, sample: list[Path]) -> dict[str, Any]:

@@ -9,17 +9,10 @@ from __future__ import annotations
 import re
 
 from kubectl_argo_archive.errors import ConfigError
-from kubectl_argo_archive.logs.search_tree import Alt, Assert, Chars, Repeat, Seq, Tree, is_named
+from kubectl_argo_archive.logs.search_tree import POSIX, Alt, Assert, Chars, Repeat, Seq, Tree, is_named, rest
 
 _ESCAPES = {"t": 9, "r": 13, "f": 12, "v": 11, "a": 7, "0": 0}
 _SETS = {"d": "digit", "w": "word", "s": "space"}
-_POSIX = {
-    "alnum": ((48, 57), (65, 90), (97, 122)), "alpha": ((65, 90), (97, 122)), "ascii": ((0, 127),),
-    "blank": ((9, 9), (32, 32)), "cntrl": ((0, 31), (127, 127)), "digit": ((48, 57),), "graph": ((33, 126),),
-    "lower": ((97, 122),), "print": ((32, 126),), "punct": ((33, 47), (58, 64), (91, 96), (123, 126)),
-    "space": ((9, 13), (32, 32)), "upper": ((65, 90),), "word": ((48, 57), (65, 90), (95, 95), (97, 122)),
-    "xdigit": ((48, 57), (65, 70), (97, 102)),
-}  # fmt: skip
 _LONG_NAMES = {
     "letter": "L", "uppercase_letter": "Lu", "lowercase_letter": "Ll", "mark": "M", "number": "N",
     "decimal_number": "Nd",
@@ -221,14 +214,14 @@ class _Reader:
             if end < 0:
                 raise self.wrong("\\p{ without its }")
             name, self.at = self.pattern[self.at : end], end + 1
-        rest = name.startswith("^") != (sign == "P")
+        others = name.startswith("^") != (sign == "P")
         known = name.lstrip("^")
         known = known if is_named(known) else _LONG_NAMES.get(known.lower().replace(" ", "_").replace("-", "_"), "")
         if not known:
             raise self.unsupported(f"set of characters named {name} (general categories such as \\p{{Lu}} are known)")
         if self.ignore_case and known in ("Lu", "Ll", "Lt"):
             known = "L"  # any letter with a case has a partner in the other one; caseless ones are rare
-        return Chars(names=(("^" if rest else "") + known,), folded=self.ignore_case)
+        return Chars(names=(("^" if others else "") + known,), folded=self.ignore_case)
 
     def _code(self, sign: str) -> int:
         if sign in "xuU":
@@ -279,10 +272,10 @@ class _Reader:
 
     def _inner(self, ranges: list[tuple[int, int]], names: list[str]) -> None:
         found = re.compile(r"\[:(\^?)([a-z]+):\]").match(self.pattern, self.at)
-        if found and found[2] in _POSIX:
+        if found and found[2] in POSIX:
             self.at = found.end()
-            inside = _POSIX[found[2]]
-            ranges += _rest(inside) if found[1] else inside
+            inside = POSIX[found[2]]
+            ranges += rest(inside) if found[1] else inside
             return
         self.at += 1
         nested = self.bracket()
@@ -303,12 +296,3 @@ class _Reader:
         if sign == "n":
             return 10  # never part of a line
         return self._code(sign)
-
-
-def _rest(ranges: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:
-    found, start = [], 0
-    for low, high in ranges:
-        if low > start:
-            found.append((start, low - 1))
-        start = high + 1
-    return [*found, (start, 0x10FFFF)]

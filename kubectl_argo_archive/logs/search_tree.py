@@ -20,6 +20,15 @@ _CIRCLED = ((0x24B6, 0x24E9), (0x1F130, 0x1F149), (0x1F150, 0x1F169), (0x1F170, 
 _SPACES = ((9, 13), (32, 32), (0x85, 0x85), (0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A), (0x2028, 0x2029),
            (0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000))  # fmt: skip
 
+POSIX = {
+    "alnum": ((48, 57), (65, 90), (97, 122)), "alpha": ((65, 90), (97, 122)), "ascii": ((0, 127),),
+    "blank": ((9, 9), (32, 32)), "cntrl": ((0, 31), (127, 127)), "digit": ((48, 57),), "graph": ((33, 126),),
+    "lower": ((97, 122),), "print": ((32, 126),), "punct": ((33, 47), (58, 64), (91, 96), (123, 126)),
+    "space": ((9, 13), (32, 32)), "upper": ((65, 90),), "word": ((48, 57), (65, 90), (95, 95), (97, 122)),
+    "xdigit": ((48, 57), (65, 70), (97, 102)),
+}  # fmt: skip
+"""Sets that POSIX names in brackets, ASCII only."""
+
 
 @dataclass(frozen=True)
 class Chars:
@@ -54,12 +63,12 @@ class Chars:
         """All members, newline and surrogates (they stand for bytes that are no UTF-8) excluded."""
         found = list(self.ranges)
         for name in self.names:
-            found += named(name.lstrip("^")) if name[0] != "^" else _complement(named(name[1:]))
+            found += named(name.lstrip("^")) if name[0] != "^" else rest(named(name[1:]))
         merged = _merge(found)
         if self.folded:
             merged = _merge([*merged, *_case_partners(merged)])
         if self.negated:
-            merged = _complement(merged)
+            merged = rest(merged)
         return tuple(_without(merged, ((10, 10), _SURROGATES)))
 
     def _has_ascii(self, code: int) -> bool:
@@ -233,7 +242,8 @@ def _merge(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return merged
 
 
-def _complement(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def rest(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """All code points that are in none of these ranges."""
     found, start = [], 0
     for low, high in _merge(ranges):
         if low > start:
@@ -243,4 +253,4 @@ def _complement(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _without(ranges: Iterable[tuple[int, int]], holes: Ranges) -> list[tuple[int, int]]:
-    return _complement([*_complement(ranges), *holes])
+    return rest([*rest(ranges), *holes])
