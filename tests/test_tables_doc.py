@@ -17,7 +17,7 @@ from kubectl_argo_archive.tables.schema import DOCUMENTED
 
 DOCS = Path(__file__).parents[1] / "docs" / "tables.md"
 CURATED = {"failures", "retries", "templates", "daily", "durations", "step_durations", "gaps", "waits", "costs", "who",
-           "cron_runs", "data_quality"}  # fmt: skip
+           "cron_runs", "data_quality", "log_health", "log_object_versions", "log_volume"}  # fmt: skip
 
 
 def test_the_file_is_up_to_date() -> None:
