@@ -390,6 +390,7 @@ def test_a_container_limits_memory(lake: TinyLake, monkeypatch: pytest.MonkeyPat
 
 
 def test_ctrl_c(lake: TinyLake) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever ran before in this process
     with open_session(lake.snapshot) as session:
         timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
         timer.start()
