@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -71,6 +72,15 @@ def test_golden(session: Session, format: str) -> None:
     if os.environ.get("UPDATE_GOLDEN"):
         file.write_bytes(found)
     assert found == file.read_bytes()
+
+
+def test_yaml_does_not_depend_on_what_else_is_loaded(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hera, for one, changes how the whole process writes text as YAML."""
+    shown = text(session, "select 'n' as y", "yaml")
+    monkeypatch.delitem(sys.modules, "kubectl_argo_archive.cli.render_yaml", raising=False)
+    changed = {**yaml.SafeDumper.yaml_representers, str: lambda dumper, _: dumper.represent_str("changed")}
+    monkeypatch.setattr(yaml.SafeDumper, "yaml_representers", changed)
+    assert text(session, "select 'n' as y", "yaml") == shown
 
 
 def test_json_is_json_and_exact(session: Session) -> None:

@@ -24,6 +24,8 @@ def _number(dumper: yaml.SafeDumper, value: Decimal) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(Decimal, _number)
+# ours alone: a library may have given SafeDumper, of which the whole process has one, another way to write text
+_Dumper.add_representer(str, yaml.representer.SafeRepresenter.represent_str)
 
 
 def dump(rows: list[dict[str, Any]]) -> str:
