@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from kubectl_argo_archive.logs import lines_stamp
-from kubectl_argo_archive.logs.search_index import Block, Ints, Segment, read_block
+from kubectl_argo_archive.logs.search_index import Block, Flags, Ints, Segment, read_block
 from kubectl_argo_archive.logs.search_logs import Log
-from kubectl_argo_archive.logs.search_match import Found, Matcher, find_bytes
+from kubectl_argo_archive.logs.search_match import Found, Matcher, count_bytes, find_bytes
 from kubectl_argo_archive.logs.segment_text import moment
 
 _FEW = 4
@@ -127,35 +127,42 @@ class Scan:
 def scan_block(segment: Segment, number: int, tally: Tally) -> Scan:
     """Look through one block."""
     block = read_block(segment, number)
-    if len(block.rows[1]) and block.rows[1][0]:
+    if len(block.part) and block.part[0]:
         return _scan_long_line(block, tally)
     plain = tally.matcher.plain
+    if plain and not tally.hits:
+        return _scan(block, tally, count_bytes(block.array, plain, block.bounds))[0]
     found = find_bytes(block.array, plain, block.bounds) if plain else tally.matcher.find(block.data, block.bounds)
-    if not len(found.starts):
-        return Scan()
-    rows = np.searchsorted(block.bounds, found.starts, "right") - 1
-    ids = block.rows[0][rows]
-    keep = ~np.isin(ids, tally.dead) if len(tally.dead) else np.ones(len(ids), bool)
-    if tally.wanted is not None:
-        keep &= np.isin(ids, tally.wanted)
-    found, rows, ids = Found(found.starts[keep], found.ends[keep]), rows[keep], ids[keep]
-    numbers, counts = np.unique(ids, return_counts=True)
-    scan = Scan(len(ids), list(zip(numbers.tolist(), counts.tolist(), strict=True)))
-    if tally.hits:
-        scan.hits = list(_hits(block, found, rows, tally.context))
+    counts = np.diff(np.searchsorted(found.starts, block.bounds))
+    scan, taken = _scan(block, tally, counts)
+    if tally.hits and scan.lines:
+        kept = np.repeat(taken, counts)
+        rows = np.repeat(np.arange(len(counts)), counts)[kept]
+        scan.hits = list(_hits(block, Found(found.starts[kept], found.ends[kept]), rows, tally.context))
     return scan
+
+
+def _scan(block: Block, tally: Tally, counts: Ints) -> tuple[Scan, Flags]:
+    """The matching lines of each row of a block, as far as they are asked for; and which rows these are."""
+    taken = counts > 0
+    if len(tally.dead):
+        taken &= ~np.isin(block.log_id, tally.dead)
+    if tally.wanted is not None:
+        taken &= np.isin(block.log_id, tally.wanted)
+    ids, counts = block.log_id[taken].tolist(), counts[taken].tolist()
+    return Scan(sum(counts), list(zip(ids, counts, strict=True))), taken
 
 
 def _hits(block: Block, found: Found, rows: Ints, context: int) -> Iterator[Hit]:
     places = _places(block, found, rows)
     for start, end, row, place in zip(found.starts.tolist(), found.ends.tolist(), rows.tolist(), places, strict=True):
-        line_no = int(block.rows[2][row]) + place
+        line_no = block.places[0][row] + place
         low = int(block.bounds[row])
         level, at = _facts(block, row, place, line_no)
         hit = Hit(
-            log_id=int(block.rows[0][row]),
+            log_id=int(block.log_id[row]),
             line_no=line_no,
-            byte_offset=int(block.rows[3][row]) + start - low,
+            byte_offset=block.places[1][row] + start - low,
             at=at,
             level=level,
             message=block.array[start : min(end, start + MESSAGE_BYTES)].tobytes().decode("utf-8", "replace"),
@@ -204,7 +211,7 @@ def _with_context(hit: Hit, block: Block, row: int, place: tuple[int, int], coun
 
 def _neighbours(block: Block, row: int, edge: int, count: int, step: int) -> list[str]:
     """Up to ``count`` lines of the same text before or behind ``edge``; goes on in the next blocks."""
-    log_id = int(block.rows[0][row])
+    log_id = int(block.log_id[row])
     low, high = int(block.bounds[row]), int(block.bounds[row + 1])
     data = block.data[low:edge] if step < 0 else block.data[edge:high]
     lines = data.split(b"\n")
@@ -215,7 +222,7 @@ def _neighbours(block: Block, row: int, edge: int, count: int, step: int) -> lis
     while last and len(lines) < count and 0 <= number < block.segment.count:
         near = read_block(block.segment, number)
         index = len(near.bounds) - 2 if step < 0 else 0
-        if int(near.rows[0][index]) != log_id or near.rows[1][index]:
+        if int(near.log_id[index]) != log_id or near.part[index]:
             break
         more = near.data[int(near.bounds[index]) : int(near.bounds[index + 1])].split(b"\n")
         if more and not more[-1]:
@@ -229,18 +236,18 @@ def _neighbours(block: Block, row: int, edge: int, count: int, step: int) -> lis
 
 def _scan_long_line(block: Block, tally: Tally) -> Scan:
     """A line in pieces: looked at once, when its first piece comes."""
-    log_id = int(block.rows[0][0])
+    log_id = int(block.log_id[0])
     wanted = tally.wanted is None or bool(np.isin(log_id, tally.wanted))
-    if block.rows[1][0] != 1 or not wanted or bool(np.isin(log_id, tally.dead)):
+    if block.part[0] != 1 or not wanted or bool(np.isin(log_id, tally.dead)):
         return Scan()
     if not _long_line_matches(block, tally.matcher):
         return Scan()
     scan = Scan(1, [(log_id, 1)])
     if tally.hits:
-        level, at = _facts(block, 0, 0, int(block.rows[2][0]))
+        level, at = _facts(block, 0, 0, block.places[0][0])
         message = block.data.removesuffix(b"\n")[:MESSAGE_BYTES].decode("utf-8", "replace")
         cut = sum(len(piece) for piece in _pieces(block)) - len(block.data)
-        scan.hits = [Hit(log_id, int(block.rows[2][0]), int(block.rows[3][0]), at, level, message, cut)]
+        scan.hits = [Hit(log_id, block.places[0][0], block.places[1][0], at, level, message, cut)]
     return scan
 
 
@@ -266,7 +273,7 @@ def _pieces(block: Block) -> Iterator[bytes]:
     for number in range(block.number + 1, block.segment.count):
         near = read_block(block.segment, number)
         part += 1
-        if near.rows[0][0] != block.rows[0][0] or near.rows[1][0] != part:
+        if near.log_id[0] != block.log_id[0] or near.part[0] != part:
             return
         yield near.data.removesuffix(b"\n")
 

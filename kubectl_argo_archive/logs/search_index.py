@@ -21,7 +21,8 @@ Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 _ENOUGH = 4
 _MOST_SLOTS = 16
-TEXT_COLUMNS = ("log_id", "part", "first_line", "byte_offset", "text", "raw")
+TEXT_COLUMNS = ("log_id", "part", "text", "raw")
+PLACE_COLUMNS = ("first_line", "byte_offset")
 LINE_COLUMNS = ("levels", "groups", "at_start", "at_size", "entry_at", "times")
 
 
@@ -153,14 +154,16 @@ class Block:
     Attributes:
         array: the bytes, as they lie in Arrow's memory.
         bounds: where each row begins in them, and the end of the last.
-        rows: ``log_id``, ``part``, ``first_line``, ``byte_offset`` of each row.
+        log_id: the text of each row.
+        part: of each row.
     """
 
     segment: Segment
     number: int
     array: npt.NDArray[np.uint8]
     bounds: Ints
-    rows: tuple[Ints, Ints, Ints, Ints]
+    log_id: Ints
+    part: Ints
 
     @cached_property
     def data(self) -> bytes:
@@ -171,6 +174,12 @@ class Block:
     def newlines(self) -> Ints:
         """Where the newlines are."""
         return newlines(self.array)
+
+    @cached_property
+    def places(self) -> tuple[list[int], list[int]]:
+        """Number of the first line and its offset in the text, of each row."""
+        found = self.segment.blocks.read(self.number, PLACE_COLUMNS)
+        return found.column(0).to_pylist(), found.column(1).to_pylist()
 
     @cached_property
     def lines(self) -> list[dict[str, Any]]:
@@ -191,8 +200,8 @@ def read_block(segment: Segment, number: int) -> Block:
         rows = [r if r is not None else t.encode() for t, r in zip(text.to_pylist(), raw.to_pylist(), strict=True)]
         array = np.frombuffer(b"".join(rows), np.uint8)
         bounds = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
-    numbers = tuple(table.column(name).to_numpy().astype(np.int64) for name in TEXT_COLUMNS[:4])
-    return Block(segment, number, array, bounds, numbers)
+    log_id, part = (table.column(name).to_numpy().astype(np.int64) for name in TEXT_COLUMNS[:2])
+    return Block(segment, number, array, bounds, log_id, part)
 
 
 def open_segments(

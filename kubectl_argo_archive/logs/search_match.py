@@ -21,10 +21,12 @@ from kubectl_argo_archive.logs.search_tree import Tree
 
 Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
-_WINDOW = 1 << 16
+_WINDOW = 1 << 18
 """Bytes that are looked at in one go: what is made of them stays in the processor's cache."""
 _SPARSE = 24
 """More hits in a text are looked for with NumPy."""
+_DENSE = 64
+"""Where there is a hit in every so many bytes, or more, lines are asked instead of hits."""
 # how often a byte occurs in logs, roughly: the rarest two bytes of a needle are looked for first
 _COMMON = b" etaoinrs0123456789dlcu.mph:-/_=gfy,bw[]\"'vk(){}TINDEFAORSGWxjzq"
 
@@ -178,20 +180,54 @@ def _sparse_or_all(data: bytes, needle: bytes, bounds: Ints) -> Found:
 
 def find_bytes(array: Bytes, needle: bytes, bounds: Ints) -> Found:
     """The lines with ``needle`` in texts that lie one behind the other."""
+    if _is_dense(array, needle):
+        starts, ends = line_table(array, bounds)
+        hits = np.maximum.reduceat(_marked(array, needle, bounds), starts)
+        return Found(starts[hits], ends[hits])
     positions = _positions(array, needle)
     if len(positions) <= _SPARSE:
         return _around(array, positions, len(needle), bounds)
     starts, ends = line_table(array, bounds)
-    if len(positions) > len(starts):  # ask the longer list for each of the shorter one
-        first = np.searchsorted(positions, starts)
-        nearest = np.append(positions, len(array))[first]
-        hits = nearest + len(needle) <= ends
-        return Found(starts[hits], ends[hits])
     lines = np.searchsorted(starts, positions, "right") - 1
     lines = lines[positions + len(needle) <= ends[lines]]
     if len(lines):
         lines = lines[np.concatenate([[True], lines[1:] != lines[:-1]])]
     return Found(starts[lines], ends[lines])
+
+
+def count_bytes(array: Bytes, needle: bytes, bounds: Ints) -> Ints:
+    """How many lines of each text hold ``needle``: :func:`find_bytes` without saying where, which is quicker."""
+    if _is_dense(array, needle):
+        return np.diff(np.searchsorted(find_bytes(array, needle, bounds).starts, bounds))
+    positions = _positions(array, needle)
+    texts = np.searchsorted(bounds, positions, "right") - 1
+    inside = positions + len(needle) <= bounds[texts + 1]  # else it crosses from one text into the next
+    positions, texts = positions[inside], texts[inside]
+    first = np.ones(len(positions), bool)  # of its line
+    if len(positions) > 1:
+        first[1:] = np.maximum.reduceat(array == 10, positions)[:-1] | (texts[1:] != texts[:-1])
+    counts: Ints = np.bincount(texts[first], minlength=len(bounds) - 1)
+    return counts
+
+
+def _is_dense(array: Bytes, needle: bytes) -> bool:
+    """Whether there seem to be many hits, as the beginning has it."""
+    sample = array[: 1 << 14]
+    rare = _rarest_first(needle)
+    found = int(min(np.count_nonzero(sample == needle[index]) for index in rare[:2]))
+    return len(array) >= len(needle) and found * _DENSE > len(sample)
+
+
+def _marked(array: Bytes, needle: bytes, bounds: Ints) -> npt.NDArray[np.bool_]:
+    """For each byte whether ``needle`` begins there, and ends in the same text."""
+    room = len(array) - len(needle) + 1
+    found = np.zeros(len(array), bool)
+    stops = bounds[1:-1]
+    found[:room] = array[:room] == needle[0]
+    for index in range(1, len(needle)):
+        found[:room] &= array[index : index + room] == needle[index]
+        found[(stops - index)[stops >= index]] = False
+    return found
 
 
 def _joined(parts: list[Ints]) -> Ints:
@@ -242,7 +278,7 @@ def _positions(array: Bytes, needle: bytes) -> Ints:
     room = len(array) - len(needle) + 1
     if room <= 0:
         return np.zeros(0, np.int64)
-    rarest = sorted(range(len(needle)), key=lambda i: -_COMMON.find(needle[i]) if needle[i] in _COMMON else -999)
+    rarest = _rarest_first(needle)
     first = rarest[0]
     parts = []
     for start in range(0, room, _WINDOW):
@@ -255,3 +291,7 @@ def _positions(array: Bytes, needle: bytes) -> Ints:
     for index in rarest[2:]:
         positions = positions[array[positions + index] == needle[index]]
     return positions
+
+
+def _rarest_first(needle: bytes) -> list[int]:
+    return sorted(range(len(needle)), key=lambda i: -_COMMON.find(needle[i]) if needle[i] in _COMMON else -999)
