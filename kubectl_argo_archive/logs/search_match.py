@@ -8,6 +8,7 @@ spelt out as Rust defines it. Bytes that are no UTF-8 match nothing but themselv
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -133,10 +134,28 @@ class Matcher:
         return re.compile(search_print.for_python(self.tree))
 
 
+class _Scratch(threading.local):
+    """Memory of a thread that is used again for each block: fresh memory costs more than what is done with it."""
+
+    def __init__(self) -> None:
+        self._kept = [np.empty(0, bool), np.empty(0, bool)]
+
+    def equal(self, array: Bytes, value: int, which: int = 0) -> npt.NDArray[np.bool_]:
+        """Where ``array`` is ``value``; good until the next call with the same ``which``."""
+        if len(array) > len(self._kept[which]):
+            self._kept[which] = np.empty(max(len(array), _WINDOW), bool)
+        found = self._kept[which][: len(array)]
+        np.equal(array, value, out=found)
+        return found
+
+
+_scratch = _Scratch()
+
+
 def newlines(array: Bytes) -> Ints:
     """Where the newlines are."""
     windows = range(0, len(array), _WINDOW)
-    return _joined([np.flatnonzero(array[start : start + _WINDOW] == 10) + start for start in windows])
+    return _joined([np.flatnonzero(_scratch.equal(array[start : start + _WINDOW], 10)) + start for start in windows])
 
 
 def line_table(array: Bytes, bounds: Ints) -> tuple[Ints, Ints]:
@@ -205,7 +224,8 @@ def count_bytes(array: Bytes, needle: bytes, bounds: Ints) -> Ints:
     positions, texts = positions[inside], texts[inside]
     first = np.ones(len(positions), bool)  # of its line
     if len(positions) > 1:
-        first[1:] = np.maximum.reduceat(array == 10, positions)[:-1] | (texts[1:] != texts[:-1])
+        breaks = _scratch.equal(array, 10)
+        first[1:] = np.maximum.reduceat(breaks, positions)[:-1] | (texts[1:] != texts[:-1])
     counts: Ints = np.bincount(texts[first], minlength=len(bounds) - 1)
     return counts
 
@@ -219,13 +239,13 @@ def _is_dense(array: Bytes, needle: bytes) -> bool:
 
 
 def _marked(array: Bytes, needle: bytes, bounds: Ints) -> npt.NDArray[np.bool_]:
-    """For each byte whether ``needle`` begins there, and ends in the same text."""
+    """For each byte whether ``needle`` begins there, and ends in the same text; good until the next call."""
     room = len(array) - len(needle) + 1
-    found = np.zeros(len(array), bool)
     stops = bounds[1:-1]
-    found[:room] = array[:room] == needle[0]
+    found = _scratch.equal(array, needle[0])
+    found[room:] = False
     for index in range(1, len(needle)):
-        found[:room] &= array[index : index + room] == needle[index]
+        found[:room] &= _scratch.equal(array[index : index + room], needle[index], 1)
         found[(stops - index)[stops >= index]] = False
     return found
 
@@ -283,9 +303,9 @@ def _positions(array: Bytes, needle: bytes) -> Ints:
     parts = []
     for start in range(0, room, _WINDOW):
         end = min(start + _WINDOW, room)
-        found = array[first + start : first + end] == needle[first]
+        found = _scratch.equal(array[first + start : first + end], needle[first])
         if len(needle) > 1:
-            found &= array[rarest[1] + start : rarest[1] + end] == needle[rarest[1]]
+            found &= _scratch.equal(array[rarest[1] + start : rarest[1] + end], needle[rarest[1]], 1)
         parts.append(np.flatnonzero(found) + start)
     positions = _joined(parts)
     for index in rarest[2:]:
