@@ -59,9 +59,9 @@ _LINES = (
     "#   {k} comes from the source system, {c} is filled in by the loader; see runbook {t}-{n}",
     "window = Window.partitionBy(\"{k}\").orderBy(F.desc(\"{c}\")).rowsBetween(-{n}, 0)",
     "features[\"{t}_{c}_{n}\"] = F.avg(\"{c}\").over(window)",
-    "aws s3 cp --recursive --quiet \"s3://company-lake/raw/{t}/\" \"/work/{t}/\"",
+    "aws s3 cp --recursive --quiet \"s3://company-lake/raw/{t}/\" \"/data/{t}/\"",
     "psql \"$DATABASE_URL\" --set=ON_ERROR_STOP=1 --command=\"refresh materialized view {t}_by_{k}\"",
-    "test \"$(wc -l < /work/{t}.csv)\" -gt {n} || {{ echo \"{t} is too short\" >&2; exit {m}; }}",
+    "test \"$(wc -l < /data/{t}.csv)\" -gt {n} || {{ echo \"{t} is too short\" >&2; exit {m}; }}",
     "curl --fail --silent --max-time {n} \"https://catalog.company.example/v1/tables/{t}\" | jq -r .{c}",
 )  # fmt: skip
 _ENVIRONMENT = (

@@ -22,10 +22,11 @@ from kubectl_argo_archive.lake.snapshot import Snapshot
 from kubectl_argo_archive.logs import search_parse, search_tree
 from kubectl_argo_archive.logs.search_filter import Filter, texts_of
 from kubectl_argo_archive.logs.search_hits import Hit, LineFilter, Scan, Tally, scan_block
-from kubectl_argo_archive.logs.search_index import Ints, Reads, Segment, open_segments
+from kubectl_argo_archive.logs.search_index import Reads, Segment, open_segments
 from kubectl_argo_archive.logs.search_logs import Log, Logs
 from kubectl_argo_archive.logs.search_match import Matcher
 from kubectl_argo_archive.logs.search_needs import Need, needs
+from kubectl_argo_archive.tables.find import Ints
 from kubectl_argo_archive.tables.log_schema import LOG_BLOCKS, LOG_GRAMS
 
 _WORKERS_LOCAL = 2

@@ -13,11 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kubectl_argo_archive.logs import grams
-from kubectl_argo_archive.logs.search_match import newlines
 from kubectl_argo_archive.logs.search_needs import Need
 from kubectl_argo_archive.storage.filesystem import Storage
+from kubectl_argo_archive.tables.find import Ints, newlines
 
-Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 _ENOUGH = 4
 _MOST_SLOTS = 16

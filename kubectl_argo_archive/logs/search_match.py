@@ -8,7 +8,6 @@ spelt out as Rust defines it. Bytes that are no UTF-8 match nothing but themselv
 from __future__ import annotations
 
 import re
-import threading
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,17 +18,12 @@ import pyarrow.compute as pc
 
 from kubectl_argo_archive.logs import search_print
 from kubectl_argo_archive.logs.search_tree import Tree
+from kubectl_argo_archive.tables.find import Bytes, Ints, equal, newlines, positions, rarest_first
 
-Ints = npt.NDArray[np.int64]
-Bytes = npt.NDArray[np.uint8]
-_WINDOW = 1 << 18
-"""Bytes that are looked at in one go: what is made of them stays in the processor's cache."""
 _SPARSE = 24
 """More hits in a text are looked for with NumPy."""
 _DENSE = 64
 """Where there is a hit in every so many bytes, or more, lines are asked instead of hits."""
-# how often a byte occurs in logs, roughly: the rarest two bytes of a needle are looked for first
-_COMMON = b" etaoinrs0123456789dlcu.mph:-/_=gfy,bw[]\"'vk(){}TINDEFAORSGWxjzq"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,30 +128,6 @@ class Matcher:
         return re.compile(search_print.for_python(self.tree))
 
 
-class _Scratch(threading.local):
-    """Memory of a thread that is used again for each block: fresh memory costs more than what is done with it."""
-
-    def __init__(self) -> None:
-        self._kept = [np.empty(0, bool), np.empty(0, bool)]
-
-    def equal(self, array: Bytes, value: int, which: int = 0) -> npt.NDArray[np.bool_]:
-        """Where ``array`` is ``value``; good until the next call with the same ``which``."""
-        if len(array) > len(self._kept[which]):
-            self._kept[which] = np.empty(max(len(array), _WINDOW), bool)
-        found = self._kept[which][: len(array)]
-        np.equal(array, value, out=found)
-        return found
-
-
-_scratch = _Scratch()
-
-
-def newlines(array: Bytes) -> Ints:
-    """Where the newlines are."""
-    windows = range(0, len(array), _WINDOW)
-    return _joined([np.flatnonzero(_scratch.equal(array[start : start + _WINDOW], 10)) + start for start in windows])
-
-
 def line_table(array: Bytes, bounds: Ints) -> tuple[Ints, Ints]:
     """Where the lines of texts that lie one behind the other begin and end; no line crosses a bound."""
     ends = newlines(array)
@@ -203,12 +173,12 @@ def find_bytes(array: Bytes, needle: bytes, bounds: Ints) -> Found:
         starts, ends = line_table(array, bounds)
         hits = np.maximum.reduceat(_marked(array, needle, bounds), starts)
         return Found(starts[hits], ends[hits])
-    positions = _positions(array, needle)
-    if len(positions) <= _SPARSE:
-        return _around(array, positions, len(needle), bounds)
+    places = positions(array, needle)
+    if len(places) <= _SPARSE:
+        return _around(array, places, len(needle), bounds)
     starts, ends = line_table(array, bounds)
-    lines = np.searchsorted(starts, positions, "right") - 1
-    lines = lines[positions + len(needle) <= ends[lines]]
+    lines = np.searchsorted(starts, places, "right") - 1
+    lines = lines[places + len(needle) <= ends[lines]]
     if len(lines):
         lines = lines[np.concatenate([[True], lines[1:] != lines[:-1]])]
     return Found(starts[lines], ends[lines])
@@ -218,14 +188,14 @@ def count_bytes(array: Bytes, needle: bytes, bounds: Ints) -> Ints:
     """How many lines of each text hold ``needle``: :func:`find_bytes` without saying where, which is quicker."""
     if _is_dense(array, needle):
         return np.diff(np.searchsorted(find_bytes(array, needle, bounds).starts, bounds))
-    positions = _positions(array, needle)
-    texts = np.searchsorted(bounds, positions, "right") - 1
-    inside = positions + len(needle) <= bounds[texts + 1]  # else it crosses from one text into the next
-    positions, texts = positions[inside], texts[inside]
-    first = np.ones(len(positions), bool)  # of its line
-    if len(positions) > 1:
-        breaks = _scratch.equal(array, 10)
-        first[1:] = np.maximum.reduceat(breaks, positions)[:-1] | (texts[1:] != texts[:-1])
+    places = positions(array, needle)
+    texts = np.searchsorted(bounds, places, "right") - 1
+    inside = places + len(needle) <= bounds[texts + 1]  # else it crosses from one text into the next
+    places, texts = places[inside], texts[inside]
+    first = np.ones(len(places), bool)  # of its line
+    if len(places) > 1:
+        breaks = equal(array, 10)
+        first[1:] = np.maximum.reduceat(breaks, places)[:-1] | (texts[1:] != texts[:-1])
     counts: Ints = np.bincount(texts[first], minlength=len(bounds) - 1)
     return counts
 
@@ -233,7 +203,7 @@ def count_bytes(array: Bytes, needle: bytes, bounds: Ints) -> Ints:
 def _is_dense(array: Bytes, needle: bytes) -> bool:
     """Whether there seem to be many hits, as the beginning has it."""
     sample = array[: 1 << 14]
-    rare = _rarest_first(needle)
+    rare = rarest_first(needle)
     found = int(min(np.count_nonzero(sample == needle[index]) for index in rare[:2]))
     return len(array) >= len(needle) and found * _DENSE > len(sample)
 
@@ -242,23 +212,19 @@ def _marked(array: Bytes, needle: bytes, bounds: Ints) -> npt.NDArray[np.bool_]:
     """For each byte whether ``needle`` begins there, and ends in the same text; good until the next call."""
     room = len(array) - len(needle) + 1
     stops = bounds[1:-1]
-    found = _scratch.equal(array, needle[0])
+    found = equal(array, needle[0])
     found[room:] = False
     for index in range(1, len(needle)):
-        found[:room] &= _scratch.equal(array[index : index + room], needle[index], 1)
+        found[:room] &= equal(array[index : index + room], needle[index], 1)
         found[(stops - index)[stops >= index]] = False
     return found
 
 
-def _joined(parts: list[Ints]) -> Ints:
-    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
-
-
-def _around(array: Bytes, positions: Ints, size: int, bounds: Ints) -> Found:
+def _around(array: Bytes, places: Ints, size: int, bounds: Ints) -> Found:
     """The lines around few places."""
     starts: list[int] = []
     ends: list[int] = []
-    for position in positions.tolist():
+    for position in places.tolist():
         if ends and position < ends[-1]:
             continue
         row = int(np.searchsorted(bounds, position, "right"))
@@ -291,27 +257,3 @@ def _behind_newline(array: Bytes, low: int, end: int) -> int:
             return start + int(found[-1]) + 1
         end, step = start, step * 4
     return low
-
-
-def _positions(array: Bytes, needle: bytes) -> Ints:
-    """Where ``needle`` stands, overlaps included."""
-    room = len(array) - len(needle) + 1
-    if room <= 0:
-        return np.zeros(0, np.int64)
-    rarest = _rarest_first(needle)
-    first = rarest[0]
-    parts = []
-    for start in range(0, room, _WINDOW):
-        end = min(start + _WINDOW, room)
-        found = _scratch.equal(array[first + start : first + end], needle[first])
-        if len(needle) > 1:
-            found &= _scratch.equal(array[rarest[1] + start : rarest[1] + end], needle[rarest[1]], 1)
-        parts.append(np.flatnonzero(found) + start)
-    positions = _joined(parts)
-    for index in rarest[2:]:
-        positions = positions[array[positions + index] == needle[index]]
-    return positions
-
-
-def _rarest_first(needle: bytes) -> list[int]:
-    return sorted(range(len(needle)), key=lambda i: -_COMMON.find(needle[i]) if needle[i] in _COMMON else -999)

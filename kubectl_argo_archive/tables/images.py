@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kubectl_argo_archive.argo import names
-from kubectl_argo_archive.argo.images import fill_image, split_image
+from kubectl_argo_archive.argo.images import fill_image, inputs_of_image, split_image
 from kubectl_argo_archive.argo.templates import NodeTemplate, Template, Templates, template_from_json
 from kubectl_argo_archive.tables import vectors
 from kubectl_argo_archive.tables.arguments import Part
@@ -33,6 +33,9 @@ _REFERENCE = ("name", "template", "clusterScope")
 
 _Used = tuple[int, Template | None]
 """A document, and a template that its nodes ran."""
+
+_Filled = tuple[str | None, frozenset[tuple[str, str, str]]]
+"""The image of a pod, and its containers."""
 
 _Image = tuple[int, str | None, str, str, str]
 """A document, and the columns template_name, container, role, image."""
@@ -83,10 +86,24 @@ class TemplateImages:
             document, template = used[code]
             if template is not None and template.image is not None:
                 self._pods.update({(document, template.name, *c): int(pods[code]) for c in template.containers})
+        wanted = [sorted(_inputs_of(template)) if template else [] for _, template in used]
+        known: dict[tuple[Any, ...], _Filled] = {}
         for position in np.flatnonzero(filled[codes] | ~is_pod).tolist():
-            document, template = used[codes[position]]
-            if template is not None:
-                images[position] = self._image_of_node(int(rows[position]), document, template, is_pod[position])
+            code, row = int(codes[position]), int(rows[position])
+            document, template = used[code]
+            if template is None:
+                continue
+            inputs = self._inputs(row) if filled[code] else {}
+            if not is_pod[position]:
+                image = template.image_of(fields["displayName"][row].as_py())
+                images[position] = image and fill_image(image, inputs, self._parameters[document])
+                continue
+            which = (code, *map(inputs.get, wanted[code]))  # the same inputs fill it in with the same images
+            if which not in known:
+                known[which] = self._filled(document, template, inputs)
+            images[position], containers = known[which]
+            for container in containers:
+                self._pods[document, template.name, *container] += 1
         batch.columns["image"] = vectors.scatter(len(kind), rows, pa.array(images, TEXT))
         return _image_rows(self._pods)
 
@@ -141,17 +158,13 @@ class TemplateImages:
         rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
         return dict(zip(self._batch.ids.slice(first, end - first).to_pylist(), rows, strict=True))
 
-    def _image_of_node(self, row: int, document: int, template: Template, is_pod: bool) -> str | None:
-        """The image of one node whose template is filled in with its inputs, or of one container of a set."""
+    def _filled(self, document: int, template: Template, inputs: dict[str, str | None]) -> _Filled:
+        """The image of a pod whose template is filled in with its inputs, and what its containers are."""
+        if template.image is None:
+            return None, frozenset()
         parameters = self._parameters[document]
-        inputs = self._inputs(row) if _has_parameters(template) else {}
-        image = template.image if is_pod else template.image_of(self._batch.fields["displayName"][row].as_py())
-        if image is None:
-            return None
-        if is_pod:
-            containers = {(c.name, c.role, fill_image(c.image, inputs, parameters)) for c in template.containers}
-            self._pods.update((document, template.name, *c) for c in containers)
-        return fill_image(image, inputs, parameters)
+        containers = frozenset((c.name, c.role, fill_image(c.image, inputs, parameters)) for c in template.containers)
+        return fill_image(template.image, inputs, parameters), containers
 
 
 def _from_json(members_: dict[str, dict[str, str | None]]) -> dict[str, Any]:
@@ -159,6 +172,10 @@ def _from_json(members_: dict[str, dict[str, str | None]]) -> dict[str, Any]:
         member: {name: json.loads(text) for name, text in (part or {}).items() if text is not None}
         for member, part in members_.items()
     }
+
+
+def _inputs_of(template: Template) -> set[str]:
+    return set[str]().union(*(inputs_of_image(c.image) for c in template.containers if "{{" in c.image))
 
 
 def _has_parameters(template: Template) -> bool:
