@@ -23,7 +23,7 @@ from fixtures.sealed import SealedLake, everything
 from securesystemslib.dsse import Envelope
 from securesystemslib.signer import SSlibKey
 
-from kubectl_argo_archive.audit.bundle_select import Criteria
+from kubectl_argo_archive.audit.bundle.select import Criteria
 from kubectl_argo_archive.cli.main import cli
 from kubectl_argo_archive.errors import ConfigError
 
@@ -193,7 +193,7 @@ def test_the_summary_is_for_people_and_harmless(lake: SealedLake, target: str) -
 
 
 def test_long_tables_say_what_they_leave_out(lake: SealedLake, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kubectl_argo_archive.audit.bundle_page.ROWS", 2)
+    monkeypatch.setattr("kubectl_argo_archive.audit.bundle.page.ROWS", 2)
     lake.bundle(target)
     assert "more rows are not shown here" in (lake.folder / target / "summary.html").read_text()
 

@@ -16,8 +16,8 @@ import pytest
 from contract.archive_suite import workflow
 from fixtures.sealed import SealedLake
 
-from kubectl_argo_archive.audit.bundle_check import BUNDLE_TYPE
-from kubectl_argo_archive.audit.bundle_records import file_hash
+from kubectl_argo_archive.audit.bundle.check import BUNDLE_TYPE
+from kubectl_argo_archive.audit.bundle.records import file_hash
 from kubectl_argo_archive.audit.dsse import Envelope, Subject, sign, statement
 from kubectl_argo_archive.cli.main import run
 from kubectl_argo_archive.demo.workflows import generate_json

@@ -16,7 +16,7 @@ from fixtures.search_lakes import add_texts
 from kubectl_argo_archive.audit import erase as erasing
 from kubectl_argo_archive.audit import holds
 from kubectl_argo_archive.audit.access import Reader
-from kubectl_argo_archive.audit.bundle_select import Criteria
+from kubectl_argo_archive.audit.bundle.select import Criteria
 from kubectl_argo_archive.audit.erase import Erased, erase
 from kubectl_argo_archive.audit.verify import verify
 from kubectl_argo_archive.cli.main import cli

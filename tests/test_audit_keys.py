@@ -35,7 +35,7 @@ from kubectl_argo_archive.audit.keys import (
     load_keys,
     load_signer,
 )
-from kubectl_argo_archive.audit.seal import Request, seal
+from kubectl_argo_archive.audit.seal.seal import Request, seal
 from kubectl_argo_archive.audit.verify import verify
 from kubectl_argo_archive.cluster.access import KubeOptions
 from kubectl_argo_archive.connect import open_evidence, open_lake, secret_reader

@@ -17,8 +17,8 @@ from fixtures.sealed import SealedLake, everything
 from fixtures.search_lakes import add_texts
 
 from kubectl_argo_archive.audit.canonical import document_hash
-from kubectl_argo_archive.audit.redact import Masked, Redactor, read_salt_key
-from kubectl_argo_archive.audit.redact_rules import Rules
+from kubectl_argo_archive.audit.redact.redact import Masked, Redactor, read_salt_key
+from kubectl_argo_archive.audit.redact.rules import Rules
 from kubectl_argo_archive.demo.argo_schema import ArchiveRow
 from kubectl_argo_archive.errors import ConfigError
 

@@ -17,8 +17,8 @@ from fixtures.lakes import export_to
 
 from kubectl_argo_archive.audit import holds
 from kubectl_argo_archive.audit.access import Reader
-from kubectl_argo_archive.audit.report import Policy, ReportFilter, spellings
-from kubectl_argo_archive.audit.report_lake import LakeReport
+from kubectl_argo_archive.audit.report.lake import LakeReport
+from kubectl_argo_archive.audit.report.report import Policy, ReportFilter, spellings
 from kubectl_argo_archive.cli.main import cli
 from kubectl_argo_archive.connect import open_lake
 from kubectl_argo_archive.errors import ConfigError

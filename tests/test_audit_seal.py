@@ -21,8 +21,8 @@ from kubectl_argo_archive.audit.dsse import Envelope
 from kubectl_argo_archive.audit.keys import load_keys, load_signer
 from kubectl_argo_archive.audit.leaves import Leaf, unpack
 from kubectl_argo_archive.audit.merkle import Tree
-from kubectl_argo_archive.audit.seal import Erasure, Request, seal
-from kubectl_argo_archive.audit.seal_gaps import gaps
+from kubectl_argo_archive.audit.seal.gaps import gaps
+from kubectl_argo_archive.audit.seal.seal import Erasure, Request, seal
 from kubectl_argo_archive.audit.verify import verify
 from kubectl_argo_archive.connect import open_evidence, open_lake, open_source
 from kubectl_argo_archive.errors import LakeError
@@ -175,7 +175,7 @@ def test_a_seal_that_was_cut_off_is_repaired(sealed: SealedLake, tmp_path: Path)
 def test_no_second_digest_of_a_number(sealed: SealedLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lake = sealed.copy(tmp_path / "lake")
     real = open_lake(str(lake))
-    from kubectl_argo_archive.audit import seal_write
+    from kubectl_argo_archive.audit.seal import write as seal_write
 
     monkeypatch.setattr(seal_write, "create", lambda *_: False)
     with pytest.raises(LakeError, match="another seal"):

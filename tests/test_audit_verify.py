@@ -20,7 +20,7 @@ from kubectl_argo_archive.audit.digest import Digest, Head, latest_bytes, name_o
 from kubectl_argo_archive.audit.dsse import Envelope, Subject, sign, statement
 from kubectl_argo_archive.audit.files import StoredFiles
 from kubectl_argo_archive.audit.keys import KeyRing
-from kubectl_argo_archive.audit.seal import Request
+from kubectl_argo_archive.audit.seal.seal import Request
 from kubectl_argo_archive.audit.verification import Options, run
 from kubectl_argo_archive.audit.verify import verify
 from kubectl_argo_archive.connect import open_evidence, open_source

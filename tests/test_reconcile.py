@@ -20,10 +20,10 @@ from fixtures.lakes import execute, export_to, files, live_files, read
 from fixtures.servers import ArchiveDb
 
 from kubectl_argo_archive.archive.workflow_archive import Selection
-from kubectl_argo_archive.audit import reconcile_sides
-from kubectl_argo_archive.audit.reconcile import LiveWorkflow, reconcile
-from kubectl_argo_archive.audit.reconcile_result import Kind, Reconciliation
-from kubectl_argo_archive.audit.reconcile_spill import PARTS, Spill
+from kubectl_argo_archive.audit.reconcile import sides as reconcile_sides
+from kubectl_argo_archive.audit.reconcile.reconcile import LiveWorkflow, reconcile
+from kubectl_argo_archive.audit.reconcile.result import Kind, Reconciliation
+from kubectl_argo_archive.audit.reconcile.spill import PARTS, Spill
 from kubectl_argo_archive.cli.main import cli
 from kubectl_argo_archive.connect import open_lake, open_source
 from kubectl_argo_archive.demo.argo_schema import ArchiveRow, archive_workflow
@@ -346,7 +346,7 @@ def test_finished_workflows_of_the_cluster_that_never_reached_the_archive(pair: 
 
 def test_memory_does_not_hold_the_rows(monkeypatch: pytest.MonkeyPatch, pair: tuple[str, Path]) -> None:
     """Facts wait on disk, whatever their number; the result is the same when every one of them does."""
-    monkeypatch.setattr("kubectl_argo_archive.audit.reconcile_spill._BUFFERED_ROWS", 1)
+    monkeypatch.setattr("kubectl_argo_archive.audit.reconcile.spill._BUFFERED_ROWS", 1)
     uri, lake = pair
     assert compare(uri, lake).equal
     with Spill(reconcile_sides.KEYS) as spill:

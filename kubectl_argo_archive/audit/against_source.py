@@ -17,7 +17,7 @@ from kubectl_argo_archive.audit.findings import Finding
 from kubectl_argo_archive.audit.keys import KeyRing
 from kubectl_argo_archive.audit.leaves import Leaf
 from kubectl_argo_archive.audit.prove import LeafIndex
-from kubectl_argo_archive.audit.seal_before import clusters_of
+from kubectl_argo_archive.audit.seal.before import clusters_of
 
 BATCH_BYTES = 8 << 20
 

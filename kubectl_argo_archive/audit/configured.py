@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from kubectl_argo_archive.archive.workflow_archive import WorkflowArchive
 from kubectl_argo_archive.audit.keys import NO_KEYS, SecretReader, load_keys, load_signer
-from kubectl_argo_archive.audit.seal import Request, Sealed, seal
+from kubectl_argo_archive.audit.seal.seal import Request, Sealed, seal
 from kubectl_argo_archive.config import AuditConfig
 from kubectl_argo_archive.errors import ConfigError
 from kubectl_argo_archive.lake.lake import Lake
@@ -22,7 +22,7 @@ def seal_as_configured(
 
     Raises:
         ConfigError: the configuration names no key, or one that cannot be read.
-        LakeError, …: as :func:`kubectl_argo_archive.audit.seal.seal`.
+        LakeError, …: as :func:`kubectl_argo_archive.audit.seal.seal.seal`.
     """
     public = [config.public_key] if config.public_key else []
     signer = load_signer(config.key, command=config.signer, public=public, secrets=secrets)

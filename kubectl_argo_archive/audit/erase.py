@@ -15,13 +15,13 @@ from itertools import pairwise
 from typing import Any
 
 from kubectl_argo_archive.audit import holds
-from kubectl_argo_archive.audit.bundle_select import Criteria, Selected, documents_of, rows, select
+from kubectl_argo_archive.audit.bundle.select import Criteria, Selected, documents_of, rows, select
 from kubectl_argo_archive.audit.digest import Digest, parse_name
 from kubectl_argo_archive.audit.dsse import Envelope
 from kubectl_argo_archive.audit.files import StoredFiles
 from kubectl_argo_archive.audit.keys import NO_KEYS, KeyRing, Signer
 from kubectl_argo_archive.audit.leaves import Leaf
-from kubectl_argo_archive.audit.seal import Erasure, Request, Sealed, seal
+from kubectl_argo_archive.audit.seal.seal import Erasure, Request, Sealed, seal
 from kubectl_argo_archive.errors import ConfigError, LakeError
 from kubectl_argo_archive.lake.erase import KIND, Gone, delete_files, delete_rows
 from kubectl_argo_archive.lake.lake import Lake

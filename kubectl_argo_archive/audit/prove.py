@@ -18,7 +18,7 @@ from kubectl_argo_archive.audit.dsse import Envelope
 from kubectl_argo_archive.audit.files import DamagedFile, Files, MissingFile
 from kubectl_argo_archive.audit.leaves import Leaf, Origin, hashes, unpack
 from kubectl_argo_archive.audit.merkle import Levels
-from kubectl_argo_archive.audit.seal_before import clusters_of
+from kubectl_argo_archive.audit.seal.before import clusters_of
 from kubectl_argo_archive.errors import ConfigError, LakeError
 
 INCLUSION = "kubectl-argo-archive/inclusion-proof/v1"

@@ -13,7 +13,7 @@ from kubectl_argo_archive.audit.chain import Chain
 from kubectl_argo_archive.audit.digest import name_of
 from kubectl_argo_archive.audit.files import DamagedFile, Files, MissingFile, Stat
 from kubectl_argo_archive.audit.findings import Finding
-from kubectl_argo_archive.audit.seal_write import create
+from kubectl_argo_archive.audit.seal.write import create
 from kubectl_argo_archive.errors import ConfigError
 from kubectl_argo_archive.storage.filesystem import Storage
 

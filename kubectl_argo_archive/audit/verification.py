@@ -61,7 +61,7 @@ def run(files: Files, ring: KeyRing, options: Options, advance: Callable[[int, i
 
 
 def _bundle(files: Files, ring: KeyRing) -> Report:
-    from kubectl_argo_archive.audit.bundle_verify import verify_bundle
+    from kubectl_argo_archive.audit.bundle.verify import verify_bundle
 
     report = Report(files.display, bytes=sum(stat.size for stat in files.list().values()))
     report.findings, counts = verify_bundle(files, ring)

@@ -19,7 +19,7 @@ from kubectl_argo_archive.audit.files import DamagedFile, Files, MissingFile, St
 from kubectl_argo_archive.audit.findings import Finding
 from kubectl_argo_archive.audit.keys import KeyRing
 from kubectl_argo_archive.audit.records import describe_change
-from kubectl_argo_archive.audit.seal_before import clusters_of
+from kubectl_argo_archive.audit.seal.before import clusters_of
 from kubectl_argo_archive.audit.unsealed import Unsealed, explain
 from kubectl_argo_archive.errors import LakeError
 

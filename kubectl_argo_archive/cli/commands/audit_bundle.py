@@ -26,9 +26,9 @@ from kubectl_argo_archive.errors import ConfigError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from kubectl_argo_archive.audit.bundle import Bundled
+    from kubectl_argo_archive.audit.bundle.bundle import Bundled
     from kubectl_argo_archive.audit.keys import Signer
-    from kubectl_argo_archive.audit.redact import Redactor
+    from kubectl_argo_archive.audit.redact.redact import Redactor
 
 
 @click.command(
@@ -101,10 +101,10 @@ def bundle(
 
     It is a zip if its name ends in .zip, else a folder; it appears when it is whole, and nothing is overwritten.
     """
-    from kubectl_argo_archive.audit.bundle import Options
-    from kubectl_argo_archive.audit.bundle import bundle as run
-    from kubectl_argo_archive.audit.bundle_select import Criteria
-    from kubectl_argo_archive.audit.report import spellings
+    from kubectl_argo_archive.audit.bundle.bundle import Options
+    from kubectl_argo_archive.audit.bundle.bundle import bundle as run
+    from kubectl_argo_archive.audit.bundle.select import Criteria
+    from kubectl_argo_archive.audit.report.report import spellings
     from kubectl_argo_archive.connect import open_lake
 
     config = settings(ctx)
@@ -129,8 +129,8 @@ def bundle(
 
 
 def _redactor(rules: str | None, redaction_key: str | None, signers: list[Signer]) -> Redactor:
-    from kubectl_argo_archive.audit.redact import Redactor, read_salt_key, salt_key
-    from kubectl_argo_archive.audit.redact_rules import Rules
+    from kubectl_argo_archive.audit.redact.redact import Redactor, read_salt_key, salt_key
+    from kubectl_argo_archive.audit.redact.rules import Rules
 
     key = read_salt_key(redaction_key) if redaction_key else salt_key(signers[0])
     return Redactor(Rules.load(rules), key)

@@ -65,9 +65,9 @@ def erase(
     Selections limit each other. What a legal hold covers is refused. The chain of digests still verifies; it shows that
     there was something, not what. States of the lake from before can no longer be read where they held it.
     """
-    from kubectl_argo_archive.audit.bundle_select import Criteria
+    from kubectl_argo_archive.audit.bundle.select import Criteria
     from kubectl_argo_archive.audit.erase import erase as run
-    from kubectl_argo_archive.audit.report import spellings
+    from kubectl_argo_archive.audit.report.report import spellings
     from kubectl_argo_archive.connect import open_lake
 
     if not yes:

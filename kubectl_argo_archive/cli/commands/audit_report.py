@@ -77,8 +77,8 @@ def report(
 
     Without SECTION, all of them (retention only if --retention is given).
     """
-    from kubectl_argo_archive.audit.report import Policy, ReportFilter
-    from kubectl_argo_archive.audit.report_lake import LakeReport
+    from kubectl_argo_archive.audit.report.lake import LakeReport
+    from kubectl_argo_archive.audit.report.report import Policy, ReportFilter
     from kubectl_argo_archive.connect import open_lake
 
     chosen = tuple(dict.fromkeys(sections)) or tuple(name for name in SECTIONS if name != "retention" or retention)

@@ -12,7 +12,7 @@ from kubectl_argo_archive.cli.audit_options import open_signers, signer_options,
 from kubectl_argo_archive.cli.options import SOURCE_VARIABLE, lake_option, output_option, settings
 
 if TYPE_CHECKING:
-    from kubectl_argo_archive.audit.seal import Sealed
+    from kubectl_argo_archive.audit.seal.seal import Sealed
 
 
 @click.command(
@@ -59,8 +59,8 @@ def seal(
     changed again.
     """
     from kubectl_argo_archive.audit.configured import interval as read_interval
-    from kubectl_argo_archive.audit.seal import Request
-    from kubectl_argo_archive.audit.seal import seal as run
+    from kubectl_argo_archive.audit.seal.seal import Request
+    from kubectl_argo_archive.audit.seal.seal import seal as run
     from kubectl_argo_archive.connect import open_lake, open_source
 
     config = settings(ctx)

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import BinaryIO
 
-    from kubectl_argo_archive.audit.reconcile import LiveWorkflow
-    from kubectl_argo_archive.audit.reconcile_result import Reconciliation
+    from kubectl_argo_archive.audit.reconcile.reconcile import LiveWorkflow
+    from kubectl_argo_archive.audit.reconcile.result import Reconciliation
     from kubectl_argo_archive.cluster.access import KubeOptions
 
 KINDS = (
@@ -106,8 +106,8 @@ def reconcile(
 
     Both sides are read whole, once; nothing is changed. A day is the UTC day of the workflow's finish.
     """
-    from kubectl_argo_archive.audit.reconcile import reconcile as run
-    from kubectl_argo_archive.audit.reconcile_result import Kind
+    from kubectl_argo_archive.audit.reconcile.reconcile import reconcile as run
+    from kubectl_argo_archive.audit.reconcile.result import Kind
     from kubectl_argo_archive.connect import open_lake, open_source
 
     with progress("reconcile", quiet=quiet) as shown:
@@ -138,7 +138,7 @@ def _live(source: str | KubeOptions, wanted: bool | None) -> list[LiveWorkflow] 
     """Finished workflows of the cluster; None if it is not asked, or does not answer though nobody insisted."""
     if wanted is False or (wanted is None and isinstance(source, str)):
         return None
-    from kubectl_argo_archive.audit.reconcile_live import finished_workflows
+    from kubectl_argo_archive.audit.reconcile.live import finished_workflows
     from kubectl_argo_archive.cluster.access import KubeOptions
     from kubectl_argo_archive.connect import open_cluster
 

@@ -13,18 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from kubectl_argo_archive import __version__
-from kubectl_argo_archive.audit import bundle_check, bundle_logs, bundle_texts
-from kubectl_argo_archive.audit.bundle_evidence import Evidence
-from kubectl_argo_archive.audit.bundle_page import summary
-from kubectl_argo_archive.audit.bundle_records import Counts, RecordWriter, documents, file_hash, tables_of_selection
-from kubectl_argo_archive.audit.bundle_select import Criteria, Selected, select
-from kubectl_argo_archive.audit.bundle_tables import TableFiles
-from kubectl_argo_archive.audit.bundle_zip import TooLarge, ZipWriter
+from kubectl_argo_archive.audit.bundle import check as bundle_check
+from kubectl_argo_archive.audit.bundle import logs as bundle_logs
+from kubectl_argo_archive.audit.bundle import texts as bundle_texts
+from kubectl_argo_archive.audit.bundle.evidence import Evidence
+from kubectl_argo_archive.audit.bundle.page import summary
+from kubectl_argo_archive.audit.bundle.records import Counts, RecordWriter, documents, file_hash, tables_of_selection
+from kubectl_argo_archive.audit.bundle.select import Criteria, Selected, select
+from kubectl_argo_archive.audit.bundle.tables import TableFiles
+from kubectl_argo_archive.audit.bundle.zip import TooLarge, ZipWriter
 from kubectl_argo_archive.audit.digest import time_text
 from kubectl_argo_archive.audit.dsse import Subject, sign, statement
 from kubectl_argo_archive.audit.files import StoredFiles
 from kubectl_argo_archive.audit.keys import Signer
-from kubectl_argo_archive.audit.redact import Redactor
+from kubectl_argo_archive.audit.redact.redact import Redactor
 from kubectl_argo_archive.errors import ConfigError
 from kubectl_argo_archive.lake.lake import Lake
 from kubectl_argo_archive.lake.snapshot import Snapshot
@@ -36,11 +38,11 @@ from kubectl_argo_archive.tables.spec import TableSpec
 FORMAT = 1
 SCRIPTS = {
     "verify/verify_bundle.py": "verify_bundle.py",
-    "verify/bundle_check.py": "bundle_check.py",
-    "verify/bundle_zip.py": "bundle_zip.py",
+    "verify/bundle_check.py": "bundle/check.py",
+    "verify/bundle_zip.py": "bundle/zip.py",
     "verify/standalone.py": "standalone.py",
 }
-"""Path in the bundle → file of this package."""
+"""Path in the bundle → file of the package ``audit``."""
 
 Advance = Callable[[int, int], None]
 
@@ -144,7 +146,7 @@ def _write_records(lake: Lake, snapshot: Snapshot, selected: Selected, folder: P
 
 def _clusters(storage: Any) -> Iterator[str]:
     """Clusters that were sealed: an empty selection still carries their digests."""
-    from kubectl_argo_archive.audit.seal_before import clusters_of
+    from kubectl_argo_archive.audit.seal.before import clusters_of
 
     yield from clusters_of(StoredFiles(storage).list())
 
@@ -196,7 +198,7 @@ def _write_texts(folder: Path, predicate: dict[str, Any], *, zipped: bool) -> No
     package = resources.files("kubectl_argo_archive.audit")
     for name, source in SCRIPTS.items():
         (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_bytes((package / source).read_bytes())
+        (folder / name).write_bytes(package.joinpath(*source.split("/")).read_bytes())
 
 
 def _unique(specs: Sequence[TableSpec]) -> list[TableSpec]:
@@ -237,6 +239,6 @@ def _signed(subjects: Sequence[Subject], predicate: dict[str, Any], signers: Seq
 
 def session_over(folder: Path) -> Session:
     """SQL over the Parquet tables of a bundle, by the names that they have in the lake."""
-    from kubectl_argo_archive.audit.bundle_page import BundleSnapshot
+    from kubectl_argo_archive.audit.bundle.page import BundleSnapshot
 
     return open_session(BundleSnapshot(folder))

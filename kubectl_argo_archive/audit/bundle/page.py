@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from kubectl_argo_archive.audit import page
-from kubectl_argo_archive.audit.bundle_texts import selection_lines
-from kubectl_argo_archive.audit.report import ReportFilter, run_section
-from kubectl_argo_archive.audit.report_page import section_parts
-from kubectl_argo_archive.audit.report_sections import BUNDLE_SECTIONS, Section
+from kubectl_argo_archive.audit.bundle.texts import selection_lines
+from kubectl_argo_archive.audit.report.page import section_parts
+from kubectl_argo_archive.audit.report.report import ReportFilter, run_section
+from kubectl_argo_archive.audit.report.sections import BUNDLE_SECTIONS, Section
 from kubectl_argo_archive.query.session import Session, open_session
 
 ROWS = 2000

@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from kubectl_argo_archive.audit.reconcile_facts import CELLS, day_of
-from kubectl_argo_archive.audit.reconcile_result import Difference, Kind, Reconciliation
-from kubectl_argo_archive.audit.reconcile_sides import Sides
-from kubectl_argo_archive.audit.reconcile_values import Both, Export, SourceRow, State, Window
+from kubectl_argo_archive.audit.reconcile.facts import CELLS, day_of
+from kubectl_argo_archive.audit.reconcile.result import Difference, Kind, Reconciliation
+from kubectl_argo_archive.audit.reconcile.sides import Sides
+from kubectl_argo_archive.audit.reconcile.values import Both, Export, SourceRow, State, Window
 
 _QUARTER_H = 15 * 60
 _FARTHEST_H = 14

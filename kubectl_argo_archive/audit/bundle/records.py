@@ -14,11 +14,11 @@ from typing import Any, Self
 import pyarrow as pa
 
 from kubectl_argo_archive.archive.workflow_archive import ROW_SCHEMA
-from kubectl_argo_archive.audit import bundle_check
-from kubectl_argo_archive.audit.bundle_evidence import Evidence
-from kubectl_argo_archive.audit.bundle_select import Key, Record, Selected, documents_of, rows
-from kubectl_argo_archive.audit.bundle_tables import TableFiles
-from kubectl_argo_archive.audit.redact import Masked, MaskedField, Redactor, commitment
+from kubectl_argo_archive.audit.bundle import check as bundle_check
+from kubectl_argo_archive.audit.bundle.evidence import Evidence
+from kubectl_argo_archive.audit.bundle.select import Key, Record, Selected, documents_of, rows
+from kubectl_argo_archive.audit.bundle.tables import TableFiles
+from kubectl_argo_archive.audit.redact.redact import Masked, MaskedField, Redactor, commitment
 from kubectl_argo_archive.lake.snapshot import Snapshot
 from kubectl_argo_archive.storage.filesystem import Storage
 from kubectl_argo_archive.tables.flatten import Flattener

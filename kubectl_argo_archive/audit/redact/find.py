@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import TypeVar
 from urllib.parse import quote, quote_plus, unquote
 
-from kubectl_argo_archive.audit.redact_rules import NameRule, Rules, secret_of
+from kubectl_argo_archive.audit.redact.rules import NameRule, Rules, secret_of
 
 SHORTEST = 6
 """Shorter secrets are masked where they stand, but not looked for elsewhere: they would hit ordinary words."""

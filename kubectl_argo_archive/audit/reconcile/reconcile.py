@@ -14,12 +14,12 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from kubectl_argo_archive.archive.workflow_archive import ArchiveSnapshot, Selection, WorkflowArchive
-from kubectl_argo_archive.audit.reconcile_facts import EPOCH, MICROSECOND
-from kubectl_argo_archive.audit.reconcile_join import Join
-from kubectl_argo_archive.audit.reconcile_result import LISTED, Difference, Kind, Reconciliation
-from kubectl_argo_archive.audit.reconcile_sides import Advance, Sides, read_lake, read_source
-from kubectl_argo_archive.audit.reconcile_spill import PARTS
-from kubectl_argo_archive.audit.reconcile_values import Export, Window
+from kubectl_argo_archive.audit.reconcile.facts import EPOCH, MICROSECOND
+from kubectl_argo_archive.audit.reconcile.join import Join
+from kubectl_argo_archive.audit.reconcile.result import LISTED, Difference, Kind, Reconciliation
+from kubectl_argo_archive.audit.reconcile.sides import Advance, Sides, read_lake, read_source
+from kubectl_argo_archive.audit.reconcile.spill import PARTS
+from kubectl_argo_archive.audit.reconcile.values import Export, Window
 from kubectl_argo_archive.lake.delta import reading
 from kubectl_argo_archive.lake.lake import Lake
 from kubectl_argo_archive.lake.snapshot import Snapshot

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from kubectl_argo_archive.audit.keys import Signer
-from kubectl_argo_archive.audit.redact_find import KNOWN, Finder, Known, Span, marker, mask, worth_knowing
-from kubectl_argo_archive.audit.redact_rules import Rules
+from kubectl_argo_archive.audit.redact.find import KNOWN, Finder, Known, Span, marker, mask, worth_knowing
+from kubectl_argo_archive.audit.redact.rules import Rules
 from kubectl_argo_archive.errors import ConfigError
 
 GUESSABLE = 20

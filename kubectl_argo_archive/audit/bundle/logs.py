@@ -8,9 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from kubectl_argo_archive.audit.bundle_records import RecordWriter
-from kubectl_argo_archive.audit.bundle_tables import TableFiles
-from kubectl_argo_archive.audit.redact import Redactor
+from kubectl_argo_archive.audit.bundle.records import RecordWriter
+from kubectl_argo_archive.audit.bundle.tables import TableFiles
+from kubectl_argo_archive.audit.redact.redact import Redactor
 from kubectl_argo_archive.query.session import Session
 from kubectl_argo_archive.tables.spec import TableSpec
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import chain, islice
 
 from kubectl_argo_archive.audit import page
-from kubectl_argo_archive.audit.report_sections import Section
+from kubectl_argo_archive.audit.report.sections import Section
 from kubectl_argo_archive.query.result import ResultSet
 
 HIDDEN = frozenset({"uid", "who_id", "version", "cluster"})

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, Self
 
 from kubectl_argo_archive.audit import access, holds, page
-from kubectl_argo_archive.audit.report import SECTIONS, Policy, ReportFilter, run_section
-from kubectl_argo_archive.audit.report_page import section_parts
-from kubectl_argo_archive.audit.report_sections import Section
+from kubectl_argo_archive.audit.report.page import section_parts
+from kubectl_argo_archive.audit.report.report import SECTIONS, Policy, ReportFilter, run_section
+from kubectl_argo_archive.audit.report.sections import Section
 from kubectl_argo_archive.lake.lake import Lake
 from kubectl_argo_archive.query.result import ResultColumn, Row
 from kubectl_argo_archive.query.session import open_session

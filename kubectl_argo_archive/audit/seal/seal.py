@@ -11,16 +11,16 @@ import pyarrow as pa
 
 from kubectl_argo_archive import __version__
 from kubectl_argo_archive.archive.workflow_archive import WorkflowArchive
-from kubectl_argo_archive.audit import seal_counts
 from kubectl_argo_archive.audit.digest import DIGEST_TYPE, FORMAT, Digest, Head, name_of, sha256, time_text
 from kubectl_argo_archive.audit.dsse import Subject, sign, statement
 from kubectl_argo_archive.audit.files import StoredFiles
 from kubectl_argo_archive.audit.keys import NO_KEYS, KeyRing, Signer
 from kubectl_argo_archive.audit.leaves import Leaf, hashes, pack
-from kubectl_argo_archive.audit.seal_before import Before, clusters_of, find_before
-from kubectl_argo_archive.audit.seal_gaps import gaps
-from kubectl_argo_archive.audit.seal_logs import TABLE, log_lines
-from kubectl_argo_archive.audit.seal_write import put, write_digest
+from kubectl_argo_archive.audit.seal import counts as seal_counts
+from kubectl_argo_archive.audit.seal.before import Before, clusters_of, find_before
+from kubectl_argo_archive.audit.seal.gaps import gaps
+from kubectl_argo_archive.audit.seal.logs import TABLE, log_lines
+from kubectl_argo_archive.audit.seal.write import put, write_digest
 from kubectl_argo_archive.audit.survey import Survey, leaves, survey
 from kubectl_argo_archive.lake.lake import Lake
 from kubectl_argo_archive.lake.snapshot import Snapshot

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kubectl_argo_archive.audit.holds import Hold
-from kubectl_argo_archive.audit.report_sections import RETENTION, SQL_SECTIONS, Section
+from kubectl_argo_archive.audit.report.sections import RETENTION, SQL_SECTIONS, Section
 from kubectl_argo_archive.errors import ConfigError
 from kubectl_argo_archive.query.result import ResultSet
 from kubectl_argo_archive.query.session import Session

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from kubectl_argo_archive.audit.bundle_tables import csv_text
+from kubectl_argo_archive.audit.bundle.tables import csv_text
 from kubectl_argo_archive.query.catalog import sql_type
 from kubectl_argo_archive.tables.spec import TableSpec
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from kubectl_argo_archive.archive.workflow_archive import ArchiveSnapshot, Selection
 from kubectl_argo_archive.audit.canonical import document_hash
-from kubectl_argo_archive.audit.reconcile_facts import (
+from kubectl_argo_archive.audit.reconcile.facts import (
     CELLS,
     EPOCH,
     MICROSECOND,
@@ -22,7 +22,7 @@ from kubectl_argo_archive.audit.reconcile_facts import (
     cells_of_row,
     finish_of_revision,
 )
-from kubectl_argo_archive.audit.reconcile_spill import Spill
+from kubectl_argo_archive.audit.reconcile.spill import Spill
 from kubectl_argo_archive.lake.delta import DeltaTables, reading
 from kubectl_argo_archive.lake.lake import Lake
 from kubectl_argo_archive.lake.lock import FILE as LOCK_FILE

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from kubectl_argo_archive.argo.controller import Controller
 from kubectl_argo_archive.argo.times import parse_rfc3339
-from kubectl_argo_archive.audit.reconcile import LiveWorkflow
+from kubectl_argo_archive.audit.reconcile.reconcile import LiveWorkflow
 from kubectl_argo_archive.cluster.client import KubeClient
 from kubectl_argo_archive.cluster.resources import RESOURCES
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from kubectl_argo_archive.audit import bundle_check, bundle_zip
+from kubectl_argo_archive.audit.bundle import check as bundle_check
+from kubectl_argo_archive.audit.bundle import zip as bundle_zip
 from kubectl_argo_archive.audit.canonical import document_hash
 from kubectl_argo_archive.audit.dsse import Envelope
 from kubectl_argo_archive.audit.files import DamagedFile, Files, MissingFile

@@ -1,0 +1,1 @@
+"""Database against lake, day by day and namespace by namespace."""

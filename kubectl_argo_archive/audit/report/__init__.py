@@ -1,0 +1,1 @@
+"""Who did what: the questions of an auditor, answered from the lake."""

@@ -1,0 +1,1 @@
+"""A signed digest over what was added to the lake."""
