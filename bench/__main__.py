@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench import audit, environment, export, incremental, logs, queries, s3, size, startup, targets
+from bench import audit, environment, export, incremental, logs, logs_bucket, queries, s3, size, startup, targets
 from bench.context import Bench
 from bench.database import Archive, existing, generated
 from bench.measure import ROOT, BenchError
@@ -21,7 +21,7 @@ from kubectl_argo_archive.errors import ArgoArchiveError
 
 PARTS = {
     "startup": startup, "export": export, "size": size, "incremental": incremental, "query": queries, "s3": s3,
-    "logs": logs, "audit": audit,
+    "logs": logs, "index": logs_bucket, "audit": audit,
 }  # fmt: skip
 """In the order in which they run: what the machine's state disturbs most comes first."""
 

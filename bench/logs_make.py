@@ -37,12 +37,12 @@ def make(folder: Path, size: int, seed: int) -> dict[str, Any]:
     raw = folder / "raw"
     raw.mkdir(parents=True)
     rng = Random(seed)
-    pools = _pools(min(int(size * _POOL_SHARE), _POOL_MOST), seed)
+    mixed = pools(min(int(size * _POOL_SHARE), _POOL_MOST), seed)
     names: list[Path] = []
     written = 0
     while written < size:
         name = raw / f"{len(names) % 97:02}-{len(names):06}.log"
-        written += _file(name, rng, pools, _size(rng, size, size - written, len(names)))
+        written += write_file(name, rng, mixed, _size(rng, size, size - written, len(names)))
         names.append(name)
     for needle, count in ((RARE, 1), (THREE, 3)):
         for path in rng.sample(names, count):
@@ -53,16 +53,17 @@ def make(folder: Path, size: int, seed: int) -> dict[str, Any]:
     return result
 
 
-def _pools(size: int, seed: int) -> list[list[bytes]]:
+def pools(size: int, seed: int) -> list[list[bytes]]:
+    """Pieces of logs of each kind, about ``size`` bytes in all."""
     start = datetime(2026, 3, 1, tzinfo=UTC)
-    pools = []
+    found = []
     for kind in KINDS:
         pieces = list(text(f"{seed}/{kind}", kind, size // len(KINDS), start, start + timedelta(days=9)))
-        pools.append(pieces)
+        found.append(pieces)
     rng = Random(seed)
     # dumps of ids and numbers, which no filter likes
-    pools.append([_numbers(rng) for _ in range(max(1, size // len(KINDS) // 4 // 28_000))])
-    return pools
+    found.append([_numbers(rng) for _ in range(max(1, size // len(KINDS) // 4 // 28_000))])
+    return found
 
 
 def _numbers(rng: Random) -> bytes:
@@ -77,8 +78,9 @@ def _size(rng: Random, total: int, left: int, number: int) -> int:
     return max(200, min(int(middle * (0.3 + rng.random())), left))
 
 
-def _file(path: Path, rng: Random, pools: list[list[bytes]], size: int) -> int:
-    pool = rng.choices(pools, [5] * (len(pools) - 1) + [1])[0]
+def write_file(path: Path, rng: Random, mixed: list[list[bytes]], size: int) -> int:
+    """Write about ``size`` bytes of one of the pools; returns how many."""
+    pool = rng.choices(mixed, [5] * (len(mixed) - 1) + [1])[0]
     written = 0
     with path.open("wb") as file:
         at = rng.randrange(len(pool))
