@@ -58,7 +58,7 @@ class ParquetSource:
 
     def _open(self, metadata: pq.FileMetaData | None) -> pq.ParquetFile:
         if self._storage.location.is_local:
-            return pq.ParquetFile(self._url, metadata=metadata, memory_map=True)
+            return pq.ParquetFile(self._url, metadata=metadata)
         path = self._url.split("://", 1)[-1]
         # exactly the bytes that are asked for: read-ahead would fetch much for nothing
         target = self._storage.fs.open(path, "rb", cache_type="none")
