@@ -18,7 +18,6 @@ from kubectl_argo_archive.connect import open_lake
 from kubectl_argo_archive.logs.ref import LogRef
 from kubectl_argo_archive.logs.segment import SegmentWriter
 from kubectl_argo_archive.tables.log_schema import LOG_OBJECTS, LOG_TABLES
-from kubectl_argo_archive.tables.memory import use_lean_allocator
 
 MONTH, RUN = "2026-03", "bench"
 _AROUND = datetime(2026, 3, 5, tzinfo=UTC)
@@ -27,7 +26,6 @@ _CHUNK = 1 << 20
 
 def main() -> None:
     """Index, and print what it took."""
-    use_lean_allocator()
     raw, lake = Path(sys.argv[1]), sys.argv[2]
     began, cpu = time.perf_counter(), time.process_time()
     rows: list[dict[str, Any]] = []

@@ -9,17 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pyarrow as pa
-
-
-def use_lean_allocator() -> None:
-    """Let Arrow allocate with jemalloc where its wheel has it: less memory kept, less time than the default.
-
-    Process wide, so for the command line to call, before the first allocation.
-    """
-    if "jemalloc" in pa.supported_memory_backends():
-        pa.set_memory_pool(pa.jemalloc_memory_pool())
-
 
 @contextmanager
 def few_collections() -> Iterator[None]:

@@ -41,8 +41,6 @@ _ANY = f"{_WRONG_TYPE}|{_ODD_VALUE}"
 _RUN = 64
 _DEEP = rf"(?:[\]}}]\s*){{{_RUN}}}"
 _SAMPLE = 8
-_CLOSING = np.zeros(256, bool)
-_CLOSING[list(b"]} \t\r\n")] = True
 
 
 def wrong_types(texts: pa.LargeStringArray) -> tuple[np.ndarray, np.ndarray]:
@@ -67,8 +65,8 @@ def _deep(texts: pa.LargeStringArray) -> np.ndarray:
     data = texts.buffers()[2]
     if data is None:
         return found
-    sampled = _CLOSING[np.frombuffer(data, np.uint8)[::_SAMPLE]]
-    starts = np.flatnonzero(sampled)
+    sampled = np.frombuffer(data, np.uint8)[::_SAMPLE].copy()
+    starts = np.flatnonzero((sampled | 0x20 == ord("}")) | (sampled <= ord(" ")))  # "]" is "}" less that bit
     need = _RUN // _SAMPLE - 1
     if len(starts) >= need and (starts[need - 1 :] - starts[: len(starts) - need + 1] == need - 1).any():
         return np.asarray(pc.match_substring_regex(texts, _DEEP).to_numpy(zero_copy_only=False), bool)

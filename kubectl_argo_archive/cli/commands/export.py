@@ -72,9 +72,7 @@ def export(
     from kubectl_argo_archive.connect import open_lake, open_source
     from kubectl_argo_archive.export.pipeline import Watcher
     from kubectl_argo_archive.export.pipeline import export as run
-    from kubectl_argo_archive.tables.memory import use_lean_allocator
 
-    use_lean_allocator()
     with progress("export", quiet=quiet) as shown:
         result = run(
             open_source(source, diagnostics.note),

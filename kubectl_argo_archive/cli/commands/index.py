@@ -83,9 +83,7 @@ def index(
     from kubectl_argo_archive.connect import artifact_stores, open_lake, with_cluster_stores
     from kubectl_argo_archive.logs.index import IndexOptions, Watcher
     from kubectl_argo_archive.logs.index import index as run
-    from kubectl_argo_archive.tables.memory import use_lean_allocator
 
-    use_lean_allocator()
     options = IndexOptions(
         chosen=_chosen(namespaces, since, until),
         rules=_rules(max_size, slack),
