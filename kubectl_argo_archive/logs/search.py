@@ -6,6 +6,7 @@ and time of the workflow's end.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,7 +30,7 @@ from kubectl_argo_archive.logs.search_needs import Need, needs
 from kubectl_argo_archive.tables.find import Ints
 from kubectl_argo_archive.tables.log_schema import LOG_BLOCKS, LOG_GRAMS
 
-_WORKERS_LOCAL = 2
+_WORKERS_LOCAL = os.cpu_count() or 2
 _WORKERS_REMOTE = 16
 
 
@@ -217,10 +218,10 @@ class Searcher:
             if found.need is None:
                 explain.why_scan = "-v" if found.query.invert else "the pattern holds no text of 3 bytes or more"
             tally = Tally(found.matcher, found.query.context, hits, wanted, self._dead)
-            local = self._lake.storage.location.is_local
-            pool = ThreadPoolExecutor(_WORKERS_LOCAL if local else _WORKERS_REMOTE, "log-search")
+            workers = _WORKERS_LOCAL if self._lake.storage.location.is_local else _WORKERS_REMOTE
+            pool = ThreadPoolExecutor(workers, "log-search")
             try:
-                yield from self._in_order(pool, found, tally, explain, 6 if local else 48)
+                yield from self._in_order(pool, found, tally, explain, 3 * workers)
             finally:
                 pool.shutdown(cancel_futures=True)
                 explain.row_groups = self._reads.row_groups

@@ -20,7 +20,6 @@ from kubectl_argo_archive.tables.find import Ints, newlines
 Flags = npt.NDArray[np.bool_]
 _ENOUGH = 4
 _MOST_SLOTS = 16
-TEXT_COLUMNS = ("log_id", "part", "text", "raw")
 PLACE_COLUMNS = ("first_line", "byte_offset")
 LINE_COLUMNS = ("levels", "groups", "at_start", "at_size", "entry_at", "times")
 
@@ -84,13 +83,13 @@ class Segment:
     @cached_property
     def first(self) -> int:
         """Number of the first block."""
-        return _statistics(self.blocks.metadata, 0, "block")[0]
+        return int(_known(self.blocks.metadata, 0, "block").min)
 
     @cached_property
     def log_ids(self) -> tuple[Ints, Ints]:
         """Lowest and highest ``log_id`` of each block."""
-        found = [_statistics(self.blocks.metadata, group, "log_id") for group in range(self.count)]
-        return np.array([low for low, _ in found], np.int64), np.array([high for _, high in found], np.int64)
+        found = [_known(self.blocks.metadata, group, "log_id") for group in range(self.count)]
+        return np.array([s.min for s in found], np.int64), np.array([s.max for s in found], np.int64)
 
     def of_texts(self, wanted: Ints) -> Flags:
         """Blocks that may hold one of these texts (sorted ids)."""
@@ -188,18 +187,27 @@ class Block:
 
 
 def read_block(segment: Segment, number: int) -> Block:
-    """Read one block of a segment."""
-    table = segment.blocks.read(number, TEXT_COLUMNS)
-    text, raw = table.column("text").chunk(0), table.column("raw").chunk(0)
-    if raw.null_count == len(raw):
+    """Read one block of a segment: its text, and of the other columns what the footer does not say already."""
+    metadata = segment.blocks.metadata
+    same = {name: _only_value(metadata, number, name) for name in ("log_id", "part")}
+    of_raw = _statistics(metadata, number, "raw")
+    maybe_raw = of_raw is None or of_raw.null_count < metadata.row_group(number).num_rows
+    columns = [name for name, value in same.items() if value is None] + ["text"] + ["raw"] * maybe_raw
+    table = segment.blocks.read(number, columns)
+    text = table.column("text").chunk(0)
+    if not maybe_raw or table.column("raw").null_count == len(text):
         offsets = np.frombuffer(text.buffers()[1], np.int32, len(text) + 1, text.offset * 4).astype(np.int64)
         array = np.frombuffer(text.buffers()[2], np.uint8, int(offsets[-1] - offsets[0]), int(offsets[0]))
         bounds = offsets - offsets[0]
     else:
-        rows = [r if r is not None else t.encode() for t, r in zip(text.to_pylist(), raw.to_pylist(), strict=True)]
+        raw = table.column("raw").to_pylist()
+        rows = [r if r is not None else t.encode() for t, r in zip(text.to_pylist(), raw, strict=True)]
         array = np.frombuffer(b"".join(rows), np.uint8)
         bounds = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
-    log_id, part = (table.column(name).to_numpy().astype(np.int64) for name in TEXT_COLUMNS[:2])
+    log_id, part = (
+        np.full(len(text), value) if value is not None else table.column(name).to_numpy().astype(np.int64)
+        for name, value in same.items()
+    )
     return Block(segment, number, array, bounds, log_id, part)
 
 
@@ -210,13 +218,24 @@ def open_segments(
     blocks = {s.first: s for s in (Segment(ParquetSource(storage, url, reads), None) for url in block_urls)}
     for url in index_urls:
         source = ParquetSource(storage, url, reads)
-        first = _statistics(source.metadata, 0, "segment")[0]
+        first = int(_known(source.metadata, 0, "segment").min)
         if first in blocks:
             blocks[first].index = source
     return [blocks[first] for first in sorted(blocks)]
 
 
-def _statistics(metadata: pq.FileMetaData, group: int, column: str) -> tuple[int, int]:
-    place = metadata.schema.names.index(column)
-    found = metadata.row_group(group).column(place).statistics
-    return int(found.min), int(found.max)
+def _only_value(metadata: pq.FileMetaData, group: int, column: str) -> int | None:
+    """The value of all rows of a group; None if they differ or nobody noted it."""
+    known = _statistics(metadata, group, column)
+    return int(known.min) if known is not None and known.min == known.max else None
+
+
+def _known(metadata: pq.FileMetaData, group: int, column: str) -> pq.Statistics:
+    """Statistics that every file has."""
+    found = _statistics(metadata, group, column)
+    assert found is not None
+    return found
+
+
+def _statistics(metadata: pq.FileMetaData, group: int, column: str) -> pq.Statistics | None:
+    return metadata.row_group(group).column(metadata.schema.names.index(column)).statistics

@@ -52,7 +52,7 @@ class SegmentFile:
             compression_level=_LEVEL,
             use_dictionary=False,
             column_encoding=_DELTA,
-            write_statistics=["block", "log_id"],
+            write_statistics=["block", "log_id", "part", "raw"],  # what they say need not be read
             data_page_size=64 << 20,
             store_schema=False,
         )
