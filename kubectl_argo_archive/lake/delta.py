@@ -165,11 +165,15 @@ class DeltaTables:
         return int(table.version())
 
     def files(self, name: str, version: int) -> list[dict[str, Any]]:
-        """The live data files of one version: path, size, rows, month."""
+        """The live data files of one version: path, size, rows, month; ``low`` and ``high``: values by column."""
         actions = pa.table(self._at(name, version).get_add_actions(flatten=True))
         wanted = {"path": "path", "size_bytes": "size", "num_records": "rows", f"partition.{MONTH}": "month"}
         present = {old: new for old, new in wanted.items() if old in actions.column_names}
         files: list[dict[str, Any]] = actions.select(list(present)).rename_columns(list(present.values())).to_pylist()
+        for limit, prefix in (("low", "min."), ("high", "max.")):
+            noted = [c for c in actions.column_names if c.startswith(prefix) and actions[c].null_count < len(actions)]
+            for file, values in zip(files, actions.select(noted).to_pylist(), strict=True):
+                file[limit] = {name.removeprefix(prefix): value for name, value in values.items()}
         return files
 
     def commits(self, name: str, limit: int | None = None) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from kubectl_argo_archive.tables.schema import TableSpec
 
 NULL_MONTH = "__HIVE_DEFAULT_PARTITION__"
 STATS = ("cluster", "uid", "namespace", "name", "workflow", "phase", "version", "started_at", "finished_at", "seq",
-          "log_id", "block")  # fmt: skip
+          "log_id", "block", "segment")  # fmt: skip
 
 
 def delete(storage: Storage, path: str) -> None:

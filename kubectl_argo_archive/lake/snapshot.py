@@ -6,10 +6,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from operator import attrgetter
+from typing import Any
 from urllib.parse import unquote
 
 from kubectl_argo_archive.lake.delta import DeltaTables, reading
 from kubectl_argo_archive.storage.filesystem import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One data file of a table.
+
+    Attributes:
+        path: relative to the table.
+        url: absolute path or ``s3://…``.
+        rows: how many.
+        size: bytes.
+        low: smallest value of the columns for which it was noted.
+        high: largest value of these.
+    """
+
+    path: str
+    url: str
+    rows: int
+    size: int
+    low: Mapping[str, Any]
+    high: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -19,18 +42,32 @@ class TableSnapshot:
     Attributes:
         name: of the table.
         version: Delta version.
-        paths: data files, relative to the table.
-        urls: data files, absolute paths or ``s3://…``.
-        rows: in all files.
-        size: bytes of all files.
+        files: data files, by path.
     """
 
     name: str
     version: int
-    paths: list[str]
-    urls: list[str]
-    rows: int
-    size: int
+    files: list[DataFile]
+
+    @property
+    def paths(self) -> list[str]:
+        """Data files, relative to the table."""
+        return [file.path for file in self.files]
+
+    @property
+    def urls(self) -> list[str]:
+        """Data files, absolute paths or ``s3://…``."""
+        return [file.url for file in self.files]
+
+    @property
+    def rows(self) -> int:
+        """In all files."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files)
 
 
 @dataclass(frozen=True)
@@ -79,15 +116,13 @@ class Snapshot:
     def _open(self, name: str) -> TableSnapshot:
         version = self.versions.get(name)
         if version is None:
-            return TableSnapshot(name, -1, [], [], 0, 0)
+            return TableSnapshot(name, -1, [])
         with reading(self._storage):
-            files = self._tables.files(name, version)
-        paths = sorted(unquote(str(file["path"])) for file in files)
-        return TableSnapshot(
-            name,
-            version,
-            paths,
-            [self._storage.url(name, path) for path in paths],
-            sum(int(file["rows"]) for file in files),
-            sum(int(file["size"]) for file in files),
-        )
+            found = self._tables.files(name, version)
+        files = [self._data_file(name, file) for file in found]
+        return TableSnapshot(name, version, sorted(files, key=attrgetter("path")))
+
+    def _data_file(self, name: str, file: Mapping[str, Any]) -> DataFile:
+        path = unquote(str(file["path"]))
+        url = self._storage.url(name, path)
+        return DataFile(path, url, int(file["rows"]), int(file["size"]), file["low"], file["high"])

@@ -21,9 +21,10 @@ from kubectl_argo_archive.lake.delta import reading
 from kubectl_argo_archive.lake.lake import Lake
 from kubectl_argo_archive.lake.snapshot import Snapshot
 from kubectl_argo_archive.logs import search_parse, search_tree
+from kubectl_argo_archive.logs.search_files import Reads
 from kubectl_argo_archive.logs.search_filter import Filter, texts_of
 from kubectl_argo_archive.logs.search_hits import Hit, LineFilter, Scan, Tally, scan_block
-from kubectl_argo_archive.logs.search_index import Reads, Segment, open_segments
+from kubectl_argo_archive.logs.search_index import Segment, open_segments
 from kubectl_argo_archive.logs.search_logs import Log, Logs
 from kubectl_argo_archive.logs.search_match import Matcher
 from kubectl_argo_archive.logs.search_needs import Need, needs
@@ -152,7 +153,7 @@ class Searcher:
         """All segments, in the order of the lake."""
         tables = [self.snapshot.table(spec.name) for spec in (LOG_BLOCKS, LOG_GRAMS)]
         with reading(self._lake.storage):
-            return open_segments(self._lake.storage, tables[0].urls, tables[1].urls, self._reads)
+            return open_segments(self._lake.storage, tables[0].files, tables[1].files, self._reads)
 
     @cached_property
     def logs(self) -> Logs:

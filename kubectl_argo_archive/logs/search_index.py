@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 
+from kubectl_argo_archive.lake.snapshot import DataFile
 from kubectl_argo_archive.logs import grams
+from kubectl_argo_archive.logs.search_files import ParquetSource, Reads, known, only_value, statistics
 from kubectl_argo_archive.logs.search_needs import Need
 from kubectl_argo_archive.storage.filesystem import Storage
+from kubectl_argo_archive.storage.once import once
 from kubectl_argo_archive.tables.find import Ints, newlines
 
 Flags = npt.NDArray[np.bool_]
@@ -24,75 +25,33 @@ PLACE_COLUMNS = ("first_line", "byte_offset")
 LINE_COLUMNS = ("levels", "groups", "at_start", "at_size", "entry_at", "times")
 
 
-@dataclass(slots=True)
-class Reads:
-    """What was read; several threads count."""
-
-    row_groups: int = 0
-    bytes: int = 0
-
-
-class ParquetSource:
-    """One Parquet file of the lake, its footer read once, its row groups read by any thread."""
-
-    def __init__(self, storage: Storage, url: str, reads: Reads) -> None:
-        self._storage, self._url, self._reads = storage, url, reads
-        self._idle: list[pq.ParquetFile] = []  # one file is for one thread at a time
-
-    @cached_property
-    def metadata(self) -> pq.FileMetaData:
-        """The footer."""
-        return self._open(None).metadata
-
-    def read(self, group: int, columns: Sequence[str]) -> pa.Table:
-        """Some columns of one row group."""
-        try:
-            file = self._idle.pop()
-        except IndexError:
-            file = self._open(self.metadata)
-        self._reads.row_groups += 1
-        table: pa.Table = file.read_row_group(group, columns=list(columns), use_threads=False)
-        self._idle.append(file)
-        return table
-
-    def _open(self, metadata: pq.FileMetaData | None) -> pq.ParquetFile:
-        if self._storage.location.is_local:
-            return pq.ParquetFile(self._url, metadata=metadata)
-        path = self._url.split("://", 1)[-1]
-        # exactly the bytes that are asked for: read-ahead would fetch much for nothing
-        target = self._storage.fs.open(path, "rb", cache_type="none")
-        return pq.ParquetFile(target, metadata=metadata, pre_buffer=True)
-
-
 class Segment:
     """Some blocks and their index.
 
     Args:
         blocks: the file of text blocks.
         index: the file of the index; None: every block has to be read.
+
+    Attributes:
+        first: number of the first block.
+        count: number of blocks.
     """
 
     def __init__(self, blocks: ParquetSource, index: ParquetSource | None) -> None:
         self.blocks, self.index = blocks, index
+        self.first, last = blocks.limits("block")
+        self.count = last - self.first + 1
 
-    @cached_property
-    def count(self) -> int:
-        """Number of blocks."""
-        return int(self.blocks.metadata.num_row_groups)
-
-    @cached_property
-    def first(self) -> int:
-        """Number of the first block."""
-        return int(_known(self.blocks.metadata, 0, "block").min)
-
-    @cached_property
+    @once
     def log_ids(self) -> tuple[Ints, Ints]:
         """Lowest and highest ``log_id`` of each block."""
-        found = [_known(self.blocks.metadata, group, "log_id") for group in range(self.count)]
+        found = [known(self.blocks.metadata, group, "log_id") for group in range(self.count)]
         return np.array([s.min for s in found], np.int64), np.array([s.max for s in found], np.int64)
 
     def of_texts(self, wanted: Ints) -> Flags:
         """Blocks that may hold one of these texts (sorted ids)."""
+        if not _any_between(wanted, *self.blocks.limits("log_id")):
+            return np.zeros(self.count, bool)
         low, high = self.log_ids
         found: Flags = np.searchsorted(wanted, low, "left") < np.searchsorted(wanted, high, "right")
         return found
@@ -139,7 +98,7 @@ class Segment:
         offset = int(np.frombuffer(bits.buffers()[1], np.int32, 1, (bits.offset + row) * 4)[0])
         return np.frombuffer(bits.buffers()[2], np.uint8, width, offset)
 
-    @cached_property
+    @property
     def _step(self) -> int:
         assert self.index is not None
         return int(self.index.metadata.row_group(0).num_rows)
@@ -163,23 +122,23 @@ class Block:
     log_id: Ints
     part: Ints
 
-    @cached_property
+    @once
     def data(self) -> bytes:
         """A copy of the bytes: made only if somebody needs it, for fresh memory costs as much as unpacking."""
         return self.array.tobytes()
 
-    @cached_property
+    @once
     def newlines(self) -> Ints:
         """Where the newlines are."""
         return newlines(self.array)
 
-    @cached_property
+    @once
     def places(self) -> tuple[list[int], list[int]]:
         """Number of the first line and its offset in the text, of each row."""
         found = self.segment.blocks.read(self.number, PLACE_COLUMNS)
         return found.column(0).to_pylist(), found.column(1).to_pylist()
 
-    @cached_property
+    @once
     def lines(self) -> list[dict[str, Any]]:
         """What is known about the lines of each row."""
         found: list[dict[str, Any]] = self.segment.blocks.read(self.number, LINE_COLUMNS).to_pylist()
@@ -189,8 +148,8 @@ class Block:
 def read_block(segment: Segment, number: int) -> Block:
     """Read one block of a segment: its text, and of the other columns what the footer does not say already."""
     metadata = segment.blocks.metadata
-    same = {name: _only_value(metadata, number, name) for name in ("log_id", "part")}
-    of_raw = _statistics(metadata, number, "raw")
+    same = {name: only_value(metadata, number, name) for name in ("log_id", "part")}
+    of_raw = statistics(metadata, number, "raw")
     maybe_raw = of_raw is None or of_raw.null_count < metadata.row_group(number).num_rows
     columns = [name for name, value in same.items() if value is None] + ["text"] + ["raw"] * maybe_raw
     table = segment.blocks.read(number, columns)
@@ -212,30 +171,18 @@ def read_block(segment: Segment, number: int) -> Block:
 
 
 def open_segments(
-    storage: Storage, block_urls: Sequence[str], index_urls: Sequence[str], reads: Reads
+    storage: Storage, block_files: Sequence[DataFile], index_files: Sequence[DataFile], reads: Reads
 ) -> list[Segment]:
     """Pair the files: a segment's index names its first block."""
-    blocks = {s.first: s for s in (Segment(ParquetSource(storage, url, reads), None) for url in block_urls)}
-    for url in index_urls:
-        source = ParquetSource(storage, url, reads)
-        first = int(_known(source.metadata, 0, "segment").min)
-        if first in blocks:
-            blocks[first].index = source
-    return [blocks[first] for first in sorted(blocks)]
+    indexes = (ParquetSource(storage, file, reads) for file in index_files)
+    by_first = {source.limits("segment")[0]: source for source in indexes}
+    blocks = (Segment(ParquetSource(storage, file, reads), None) for file in block_files)
+    segments = sorted(blocks, key=attrgetter("first"))
+    for segment in segments:
+        segment.index = by_first.get(segment.first)
+    return segments
 
 
-def _only_value(metadata: pq.FileMetaData, group: int, column: str) -> int | None:
-    """The value of all rows of a group; None if they differ or nobody noted it."""
-    known = _statistics(metadata, group, column)
-    return int(known.min) if known is not None and known.min == known.max else None
-
-
-def _known(metadata: pq.FileMetaData, group: int, column: str) -> pq.Statistics:
-    """Statistics that every file has."""
-    found = _statistics(metadata, group, column)
-    assert found is not None
-    return found
-
-
-def _statistics(metadata: pq.FileMetaData, group: int, column: str) -> pq.Statistics | None:
-    return metadata.row_group(group).column(metadata.schema.names.index(column)).statistics
+def _any_between(values: Ints, low: int, high: int) -> bool:
+    """Whether one of some sorted values lies there, both ends included."""
+    return bool(np.searchsorted(values, low, "left") < np.searchsorted(values, high, "right"))

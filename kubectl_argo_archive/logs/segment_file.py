@@ -20,7 +20,8 @@ _LEVEL = 1
 """Beyond it text hardly gets smaller, but slower to write and to read: see docs/logs.md."""
 MARKED = 64
 """SQL gets the place of every 64th line, and adds up from there."""
-_GRAM_GROUP_BYTES = 128 << 10
+_GRAM_GROUP_BYTES = 32 << 10
+"""Of the filters of a small segment are read for one hash value; of a full one it is 128 KiB."""
 _DELTA = dict.fromkeys(("offsets.list.element", "groups.list.element", "times.list.element"), "DELTA_BINARY_PACKED")
 
 

@@ -88,7 +88,7 @@ class Settings:
 class S3:
     """The settings as each client wants them."""
 
-    def __init__(self, settings: Settings, bucket: str, connections: int = 10) -> None:
+    def __init__(self, settings: Settings, bucket: str, connections: int = 32) -> None:
         self.settings = settings
         self._bucket = bucket
         self._connections = connections
