@@ -481,10 +481,12 @@ def test_who(lake: TinyLake) -> None:
         workflow("d", labels=event),
         workflow("e", creator="system-serviceaccount-ci-jenkins"),
         workflow("f", labels={"x": "y"}),
+        workflow("g", resubmitted_from="wf-b", cron_workflow="nightly", creator="alice"),  # it keeps that label
     )
     found = ask(lake, "select uid, creator, actor, action, shutdown, origin, is_latest from who order by uid")
     assert found[0] == ("a", "alice", "bob", "Stop", "Stop", "person", True)
-    assert [row[5] for row in found] == ["person", "cron", "resubmit", "event", "service account", "unknown"]
+    origins = ["person", "cron", "resubmit", "event", "service account", "unknown", "resubmit"]
+    assert [row[5] for row in found] == origins
     assert found[5][1] == "unknown"
 
 

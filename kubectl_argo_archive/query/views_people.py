@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from kubectl_argo_archive.query.views import TEMPLATE, TIME, WORKFLOW_KEY, View, column, template_of
 
+ORIGIN = """CASE
+        WHEN nullif(w.resubmitted_from, '') IS NOT NULL THEN 'resubmit'
+        WHEN nullif(w.cron_workflow, '') IS NOT NULL THEN 'cron'
+        WHEN w.labels['workflows.argoproj.io/workflow-event-binding'] IS NOT NULL
+            OR w.labels['events.argoproj.io/sensor'] IS NOT NULL THEN 'event'
+        WHEN starts_with(w.creator, 'system-serviceaccount-') THEN 'service account'
+        WHEN nullif(w.creator, '') IS NOT NULL THEN 'person'
+        ELSE 'unknown'
+    END"""
+"""What started the workflow ``w``. Resubmitting copies the labels of a schedule or a sensor, so it is asked first."""
+
 WHO = View(
     "who",
     "One archived state of a workflow: who created it, who acted on it last, and what started it. Older states "
@@ -26,15 +37,7 @@ WHO = View(
     f"""
 SELECT w.cluster, w.uid, w.version, w.namespace, w.name AS workflow, w.is_latest, {template_of("w")} AS template,
     w.phase, coalesce(nullif(w.creator, ''), 'unknown') AS creator, w.creator_email, w.actor, w.action, w.shutdown,
-    CASE
-        WHEN nullif(w.cron_workflow, '') IS NOT NULL THEN 'cron'
-        WHEN nullif(w.resubmitted_from, '') IS NOT NULL THEN 'resubmit'
-        WHEN w.labels['workflows.argoproj.io/workflow-event-binding'] IS NOT NULL
-            OR w.labels['events.argoproj.io/sensor'] IS NOT NULL THEN 'event'
-        WHEN starts_with(w.creator, 'system-serviceaccount-') THEN 'service account'
-        WHEN nullif(w.creator, '') IS NOT NULL THEN 'person'
-        ELSE 'unknown'
-    END AS origin, w.service_account, w.created_at, w.finished_at
+    {ORIGIN} AS origin, w.service_account, w.created_at, w.finished_at
 FROM workflow_versions w""",
     ("workflow_versions",),
     "SELECT actor, action, workflow, finished_at FROM who WHERE actor IS NOT NULL ORDER BY finished_at DESC",

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_TEMPLATE = (
-    "coalesce(nullif(w.workflow_template, ''), nullif(w.cluster_workflow_template, ''), nullif(w.cron_workflow, ''),"
-    " nullif(rtrim(w.generate_name, '-'), ''), w.name)"
-)
+from kubectl_argo_archive.query.views import template_of
+from kubectl_argo_archive.query.views_people import ORIGIN
+
+_TEMPLATE = template_of("w")
 _LABEL = "workflows.argoproj.io/"
 
 
@@ -25,15 +25,6 @@ def _person(kind: str, *columns: str) -> str:
 
 _CREATOR = _person("creator", "w.creator_email")
 _ACTOR = _person("actor")
-_ORIGIN = """CASE
-        WHEN nullif(w.resubmitted_from, '') IS NOT NULL THEN 'resubmit'
-        WHEN nullif(w.cron_workflow, '') IS NOT NULL THEN 'cron'
-        WHEN w.labels['workflows.argoproj.io/workflow-event-binding'] IS NOT NULL
-            OR w.labels['events.argoproj.io/sensor'] IS NOT NULL THEN 'event'
-        WHEN starts_with(w.creator, 'system-serviceaccount-') THEN 'service account'
-        WHEN nullif(w.creator, '') IS NOT NULL THEN 'person'
-        ELSE 'unknown'
-    END"""
 _WHO = "w.cluster, w.namespace, w.name AS workflow, w.uid, w.version"
 
 
@@ -76,11 +67,11 @@ ACTIONS = Section(
     "Creator labels exist only for submissions through the UI, the API or the CLI with a login.",
     f"""
 SELECT w.created_at AS happened_at, 'exact' AS time_is,
-    CASE {_ORIGIN} WHEN 'resubmit' THEN 'resubmitted' WHEN 'cron' THEN 'scheduled' WHEN 'event' THEN 'triggered'
+    CASE {ORIGIN} WHEN 'resubmit' THEN 'resubmitted' WHEN 'cron' THEN 'scheduled' WHEN 'event' THEN 'triggered'
         ELSE 'submitted' END AS action,
     CASE WHEN {_CREATOR} <> 'unknown' THEN {_CREATOR}
         WHEN nullif(w.cron_workflow, '') IS NOT NULL THEN 'CronWorkflow ' || w.cron_workflow ELSE 'unknown' END AS who,
-    CASE {_ORIGIN} WHEN 'resubmit' THEN 'label resubmitted-from-workflow: ' || w.resubmitted_from
+    CASE {ORIGIN} WHEN 'resubmit' THEN 'label resubmitted-from-workflow: ' || w.resubmitted_from
         WHEN 'cron' THEN 'label cron-workflow' WHEN 'event' THEN 'event label' WHEN 'unknown' THEN 'nothing'
         ELSE 'label creator' END AS known_by,
     {_WHO}, {_TEMPLATE} AS template, w.phase, w.creator AS who_id
@@ -161,7 +152,7 @@ UNIDENTIFIED = Section(
     "One workflow that names no creator. `origin` tells what is known instead.",
     f"""
 SELECT w.created_at, w.cluster, w.namespace, w.name AS workflow, w.uid, {_TEMPLATE} AS template,
-    coalesce(nullif(w.service_account, ''), 'default') AS service_account, {_ORIGIN} AS origin, w.phase
+    coalesce(nullif(w.service_account, ''), 'default') AS service_account, {ORIGIN} AS origin, w.phase
 FROM workflow_versions w WHERE nullif(w.creator, '') IS NULL AND nullif(w.creator_email, '') IS NULL
     AND w.version = 1 AND {{where}}""",
     "created_at, cluster, namespace, workflow, uid",
