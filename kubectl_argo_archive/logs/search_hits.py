@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from kubectl_argo_archive.logs import lines_stamp
+from kubectl_argo_archive.logs.search_count import count_bytes
 from kubectl_argo_archive.logs.search_index import Block, Flags, Segment, read_block
 from kubectl_argo_archive.logs.search_logs import Log
-from kubectl_argo_archive.logs.search_match import Found, Matcher, count_bytes, find_bytes
+from kubectl_argo_archive.logs.search_match import Found, Matcher, find_bytes
 from kubectl_argo_archive.logs.segment_text import moment
 from kubectl_argo_archive.tables.find import Ints
 

@@ -80,9 +80,7 @@ class Segment:
         before, steady = -1, 0
         for number, slot in enumerate(grams.slots(text)[:_MOST_SLOTS]):
             found &= self._slot(slot)
-            left = (
-                int(np.bitwise_count(found).sum()) if hasattr(np, "bitwise_count") else int(np.unpackbits(found).sum())
-            )
+            left = int(np.bitwise_count(found).sum())
             steady = steady + 1 if left == before else 0
             before = left
             # another look costs as much as reading half a block for nothing

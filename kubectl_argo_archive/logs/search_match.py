@@ -17,13 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kubectl_argo_archive.logs import search_print
+from kubectl_argo_archive.logs.search_count import is_dense, marked
 from kubectl_argo_archive.logs.search_tree import Tree
-from kubectl_argo_archive.tables.find import Bytes, Ints, equal, newlines, positions, rarest_first
+from kubectl_argo_archive.tables.find import Bytes, Ints, newlines, positions
 
 _SPARSE = 24
 """More hits in a text are looked for with NumPy."""
-_DENSE = 64
-"""Where there is a hit in every so many bytes, or more, lines are asked instead of hits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +168,9 @@ def _sparse_or_all(data: bytes, needle: bytes, bounds: Ints) -> Found:
 
 def find_bytes(array: Bytes, needle: bytes, bounds: Ints) -> Found:
     """The lines with ``needle`` in texts that lie one behind the other."""
-    if _is_dense(array, needle):
+    if is_dense(array, needle):
         starts, ends = line_table(array, bounds)
-        hits = np.maximum.reduceat(_marked(array, needle, bounds), starts)
+        hits = np.maximum.reduceat(marked(array, needle, bounds), starts)
         return Found(starts[hits], ends[hits])
     places = positions(array, needle)
     if len(places) <= _SPARSE:
@@ -182,42 +181,6 @@ def find_bytes(array: Bytes, needle: bytes, bounds: Ints) -> Found:
     if len(lines):
         lines = lines[np.concatenate([[True], lines[1:] != lines[:-1]])]
     return Found(starts[lines], ends[lines])
-
-
-def count_bytes(array: Bytes, needle: bytes, bounds: Ints) -> Ints:
-    """How many lines of each text hold ``needle``: :func:`find_bytes` without saying where, which is quicker."""
-    if _is_dense(array, needle):
-        return np.diff(np.searchsorted(find_bytes(array, needle, bounds).starts, bounds))
-    places = positions(array, needle)
-    texts = np.searchsorted(bounds, places, "right") - 1
-    inside = places + len(needle) <= bounds[texts + 1]  # else it crosses from one text into the next
-    places, texts = places[inside], texts[inside]
-    first = np.ones(len(places), bool)  # of its line
-    if len(places) > 1:
-        breaks = equal(array, 10)
-        first[1:] = np.maximum.reduceat(breaks, places)[:-1] | (texts[1:] != texts[:-1])
-    counts: Ints = np.bincount(texts[first], minlength=len(bounds) - 1)
-    return counts
-
-
-def _is_dense(array: Bytes, needle: bytes) -> bool:
-    """Whether there seem to be many hits, as the beginning has it."""
-    sample = array[: 1 << 14]
-    rare = rarest_first(needle)
-    found = int(min(np.count_nonzero(sample == needle[index]) for index in rare[:2]))
-    return len(array) >= len(needle) and found * _DENSE > len(sample)
-
-
-def _marked(array: Bytes, needle: bytes, bounds: Ints) -> npt.NDArray[np.bool_]:
-    """For each byte whether ``needle`` begins there, and ends in the same text; good until the next call."""
-    room = len(array) - len(needle) + 1
-    stops = bounds[1:-1]
-    found = equal(array, needle[0])
-    found[room:] = False
-    for index in range(1, len(needle)):
-        found[:room] &= equal(array[index : index + room], needle[index], 1)
-        found[(stops - index)[stops >= index]] = False
-    return found
 
 
 def _around(array: Bytes, places: Ints, size: int, bounds: Ints) -> Found:
