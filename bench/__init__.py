@@ -2,6 +2,6 @@
 
 import os
 
-from kubectl_argo_archive.cli.main import ALLOCATOR
+from kubectl_argo_archive.cli.main import LIBRARIES
 
-os.environ.setdefault(*ALLOCATOR)  # before Arrow is loaded, as the command line does
+os.environ.update(LIBRARIES | os.environ)  # before they are loaded, as the command line does

@@ -18,7 +18,7 @@ from bench.database import Archive
 from bench.measure import BenchError, Run, run
 
 _OURS = "kubectl-argo_archive"
-_FOREIGN = ("KUBECTL_ARGO_ARCHIVE_", "_KUBECTL_ARGO", "AWS_")
+_FOREIGN = ("KUBECTL_ARGO_ARCHIVE_", "_KUBECTL_ARGO", "AWS_", "PYTHONDONTWRITEBYTECODE")
 
 
 @dataclass
@@ -66,7 +66,7 @@ class Bench:
 
     @cached_property
     def environment(self) -> dict[str, str]:
-        """The environment of everything that is measured: nobody's settings, no configuration file."""
+        """The environment of everything that is measured: nobody's settings, no configuration file, compiled modules kept."""
         empty = self.work / "empty.toml"
         empty.touch()
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}

@@ -22,8 +22,11 @@ PROG = "kubectl argo-archive"
 DEBUG_VARIABLE = "KUBECTL_ARGO_ARCHIVE_DEBUG"
 COMPLETE_VARIABLE = "_KUBECTL_ARGO_ARCHIVE_COMPLETE"
 """Set by the scripts that ``completion`` prints, to ask for candidates instead of running."""
-ALLOCATOR = ("ARROW_DEFAULT_MEMORY_POOL", "system")
-"""Arrow reads it when it is loaded. One allocator for Arrow, DuckDB and NumPy: two keep free memory twice."""
+_GLIBC = "CS_GNU_LIBC_VERSION" in getattr(os, "confstr_names", {})
+LIBRARIES = {"ARROW_DEFAULT_MEMORY_POOL": "jemalloc" if _GLIBC else "system", "OPENBLAS_NUM_THREADS": "1"}
+"""What libraries read when they are loaded, unless the user says otherwise. Arrow's wheels for glibc have jemalloc,
+which keeps less free memory than what Arrow takes by itself (an export of 1.5 GB peaks at 510 MB instead of 670 MB).
+No threads for linear algebra, of which there is none: starting them takes 40 ms."""
 READER_GONE = 141
 """Exit code after a broken pipe: what a shell reports of any tool whose reader went away (128 + SIGPIPE)."""
 
@@ -93,7 +96,7 @@ def cli(ctx: click.Context) -> None:
 def main() -> NoReturn:
     """The console script: run the command line and leave with its exit code."""
     signal.signal(signal.SIGTERM, _terminate)
-    os.environ.setdefault(*ALLOCATOR)
+    os.environ.update(LIBRARIES | os.environ)
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()

@@ -12,18 +12,20 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from kubectl_argo_archive import __version__
 from kubectl_argo_archive.errors import ArgoArchiveError, LakeError
-from kubectl_argo_archive.lake.datafiles import DataFiles
 from kubectl_argo_archive.lake.delta import AddedFile, DeltaTables, reading
 from kubectl_argo_archive.lake.lock import WriterLock
 from kubectl_argo_archive.lake.snapshot import Snapshot
 from kubectl_argo_archive.storage.filesystem import Storage
 from kubectl_argo_archive.tables.schema import EXPORTS, SCHEMA_VERSION, STORED, TableSpec
+
+if TYPE_CHECKING:
+    from kubectl_argo_archive.lake.datafiles import DataFiles
 
 _LEDGER_KEY = "kubectl-argo-archive.publish"
 """Commit metadata of the ledger: a reader learns the newest row from the log, without opening a data file."""
@@ -148,13 +150,16 @@ class LakeWriter:
     def __init__(
         self, storage: Storage, tables: DeltaTables, lock: WriterLock, export_id: str, wanted: Sequence[TableSpec] = ()
     ) -> None:
+        # whoever only reads does not wait for Parquet's writer to be loaded
+        from kubectl_argo_archive.lake.datafiles import DataFiles
+
         self._storage = storage
         self._wanted = {spec.name for spec in wanted}
         self._lock = lock
         self._tables = tables
         self._export_id = export_id
         self.files = DataFiles(storage, export_id)
-        self._ledger_file = DataFiles(storage, f"{export_id}-ledger")
+        self._ledger_file: DataFiles = DataFiles(storage, f"{export_id}-ledger")
         self.before: Snapshot | None = None
         self.published = False
 
