@@ -66,7 +66,7 @@ class Bench:
 
     @cached_property
     def environment(self) -> dict[str, str]:
-        """The environment of everything that is measured: nobody's settings, no configuration file, compiled modules kept."""
+        """The environment of everything that is measured: no settings of anybody, compiled modules are kept."""
         empty = self.work / "empty.toml"
         empty.touch()
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
