@@ -26,8 +26,8 @@ _LIST_HEAD_BYTES = 1 << 14
 # far enough from the end of the window, no literal, number or escape can be cut off there
 _LONGEST_TOKEN = 12
 _LIST_HEAD = re.compile(
-    r'\{\s*(?:"(?:apiVersion|kind)"\s*:\s*"[^"\\]*+"\s*,\s*'
-    r'|"metadata"\s*:\s*\{(?:[^{}]++|\{[^{}]*+\})*+\}\s*,\s*)*+"items"\s*:\s*\['
+    r'\{\s*(?>(?:"(?:apiVersion|kind)"\s*:\s*"[^"\\]*+"\s*,\s*'
+    r'|"metadata"\s*:\s*\{(?>(?:[^{}]++|\{[^{}]*+\})*)\}\s*,\s*)*)"items"\s*:\s*\['
 )
 _EndOf = Callable[[str, int], int | None]
 """Finds where something ends, from a position of a text; None if not in this text."""

@@ -16,8 +16,9 @@ PASSER = json.JSONDecoder(parse_int=float, object_pairs_hook=lambda pairs: None)
 """Checks one value and finds its end, but gives None for objects: takes hardly any memory."""
 
 _SPACE = re.compile(r"[ \t\r\n]*")
-# up to the next bracket outside of a text, in one match; or to a text that never ends
-_TO_BRACKET = re.compile(r'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+[{}\[\]]', re.S)
+# up to the next bracket outside of a text, in one match; or to a text that never ends. Atomic groups, because
+# possessive repeats of anything that can itself go back are broken until Python 3.11.4 (cpython#106052)
+_TO_BRACKET = re.compile(r'(?>(?:[^"{}\[\]]++|"(?>(?:[^"\\]++|\\.)*)")*)[{}\[\]]', re.S)
 
 
 @dataclass(frozen=True, slots=True)
