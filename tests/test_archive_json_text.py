@@ -59,3 +59,13 @@ def test_deep_nesting_is_passed_by() -> None:
     assert decode(deep + "x", 0) == (None, len(deep))
     with pytest.raises(ValueError):
         decode(deep[:-1], 0)
+
+
+def test_long_runs_are_passed_by() -> None:
+    """More texts, and more escapes in a text, than one match takes."""
+    for value in ([["a"] * 5000, "b"], ["\n" * 5000, "\\" * 5000, '"' * 5000], ["", "}]" * 3000]):
+        text = json.dumps(value)
+        assert balanced_end(text + "]}", 0) == len(text)
+    for cut in ('["a', '["a\\', '["' + "\\n" * 3000, '["a", "b"' * 2000):
+        with pytest.raises(ValueError):
+            balanced_end(cut, 0)

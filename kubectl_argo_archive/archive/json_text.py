@@ -16,9 +16,11 @@ PASSER = json.JSONDecoder(parse_int=float, object_pairs_hook=lambda pairs: None)
 """Checks one value and finds its end, but gives None for objects: takes hardly any memory."""
 
 _SPACE = re.compile(r"[ \t\r\n]*")
-# up to the next bracket outside of a text, in one match; or to a text that never ends. Atomic groups, because
-# possessive repeats of anything that can itself go back are broken until Python 3.11.4 (cpython#106052)
-_TO_BRACKET = re.compile(r'(?>(?:[^"{}\[\]]++|"(?>(?:[^"\\]++|\\.)*)")*)[{}\[\]]', re.S)
+# Atomic groups, because possessive repeats of anything that can itself go back are broken until Python 3.11.4
+# (cpython#106052); bounded, because an atomic group remembers all that it repeated.
+_BETWEEN_BRACKETS = re.compile(r'(?>(?:[^"{}\[\]]++|"[^"\\]*+"){0,1000})')
+_IN_TEXT = re.compile(r'(?>(?:[^"\\]++|\\.){0,1000})', re.S)
+_DEEPER = {"{": 1, "[": 1, "}": -1, "]": -1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +103,31 @@ def balanced_end(text: str, position: int, depth: int = 0) -> int:
     Raises:
         ValueError: it does not end in this text.
     """
-    while match := _TO_BRACKET.match(text, position):
-        position = match.end()
-        depth += 1 if text[position - 1] in "{[" else -1
-        if depth <= 0:
-            return position
+    while position < len(text):
+        position = _end(_BETWEEN_BRACKETS, text, position)
+        mark = text[position : position + 1]
+        if mark == '"':
+            position = _text_end(text, position + 1)
+        elif mark in _DEEPER:
+            position, depth = position + 1, depth + _DEEPER[mark]
+            if depth <= 0:
+                return position
     raise ValueError("the brackets do not close")
+
+
+def _text_end(text: str, position: int) -> int:
+    while (end := _end(_IN_TEXT, text, position)) > position or text[end : end + 1] == '"':
+        if text[end : end + 1] == '"':
+            return end + 1
+        position = end
+    raise ValueError("a text does not end")
+
+
+def _end(pattern: re.Pattern[str], text: str, position: int) -> int:
+    """Where a match of a pattern that matches everywhere ends."""
+    match = pattern.match(text, position)
+    assert match is not None
+    return match.end()
 
 
 def _expect(text: str, position: int, character: str) -> int:
