@@ -102,8 +102,13 @@ class SeaweedFS:
             client.create_bucket(Bucket=bucket)
         return f"s3://{bucket}"
 
-    def client(self, *, patience_s: float = 60.0) -> Any:
-        """A botocore client with this server's credentials, which never retries."""
+    def client(self, *, patience_s: float = 60.0, attempts: int = 5) -> Any:
+        """A botocore client with this server's credentials.
+
+        Args:
+            patience_s: seconds until a connection or an answer is given up.
+            attempts: how often a request is sent at most; a busy server may answer InternalError.
+        """
         import botocore.config
         import botocore.session
 
@@ -116,7 +121,7 @@ class SeaweedFS:
             aws_access_key_id=self._access_key,
             aws_secret_access_key=self._secret_key,
             config=botocore.config.Config(
-                retries={"total_max_attempts": 1},
+                retries={"mode": "standard", "total_max_attempts": attempts},
                 connect_timeout=patience_s,
                 read_timeout=patience_s,
                 s3={"addressing_style": "path"},
@@ -152,7 +157,7 @@ class SeaweedFS:
         from botocore.exceptions import BotoCoreError, ClientError
 
         assert self._process is not None
-        client = self.client(patience_s=2.0)
+        client = self.client(patience_s=2.0, attempts=1)
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
             with contextlib.suppress(BotoCoreError, ClientError):
