@@ -97,6 +97,15 @@ def test_s3_wants_its_key_and_its_buckets(s3_server: SeaweedFS) -> None:
         stranger.client().list_objects_v2(Bucket="lake")
 
 
+def test_buckets_make_room_for_others(s3_server: SeaweedFS) -> None:
+    client = s3_server.client()
+    for number in range(80):  # more than free GiB on a small machine
+        bucket = s3_server.s3(f"room-{number}").removeprefix("s3://")
+        client.put_object(Bucket=bucket, Key="here", Body=b"1")
+        s3_server.drop(bucket)
+    assert not [entry for entry in client.list_buckets()["Buckets"] if entry["Name"].startswith("room-")]
+
+
 def test_a_missing_wheel_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> None:
         raise seaweedfs_module.metadata.PackageNotFoundError(name)

@@ -34,6 +34,8 @@ _OPTIONS = {
     "s3.port.lance": "0",
     "s3.autoCreateBucket": "false",  # a missing bucket must be the error that it is on AWS
     "volume.preStopSeconds": "0",
+    # every bucket takes a volume, and there are as many as fit the free space of the disk: not of a GiB each
+    "master.volumeSizeLimitMB": "64",
 }
 
 
@@ -101,6 +103,10 @@ class SeaweedFS:
         if bucket not in {entry["Name"] for entry in client.list_buckets()["Buckets"]}:
             client.create_bucket(Bucket=bucket)
         return f"s3://{bucket}"
+
+    def drop(self, bucket: str) -> None:
+        """Delete a bucket with all that lies in it."""
+        self.client().delete_bucket(Bucket=bucket)
 
     def client(self, *, patience_s: float = 60.0, attempts: int = 5) -> Any:
         """A botocore client with this server's credentials.
