@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 TEST_PROCESSES ?= auto
-INPUTS := pyproject.toml constraints.txt scripts/make_venv.sh
+INPUTS := pyproject.toml setup.py constraints.txt scripts/make_venv.sh $(wildcard kubectl_argo_archive/native/src/*)
 
 .DELETE_ON_ERROR:
 .PHONY: help venv test demo lint format bench docs constraints clean

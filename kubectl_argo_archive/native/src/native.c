@@ -1,0 +1,3 @@
+#include "native.h"
+
+EXPORT int32_t native_abi(void) { return ABI; }
