@@ -28,8 +28,3 @@ def fill_image(image: str, inputs: Mapping[str, str | None], workflow: Mapping[s
         return match[0] if value is None else value
 
     return _PLACEHOLDER.sub(replace, image) if "{{" in image else image
-
-
-def inputs_of_image(image: str) -> set[str]:
-    """Names of the input parameters that :func:`fill_image` puts in."""
-    return {name for scope, name in _PLACEHOLDER.findall(image) if scope == "inputs"}

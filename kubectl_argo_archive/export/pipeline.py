@@ -1,7 +1,7 @@
 """The export on one screen: compare keys, read what is needed, flatten, write, publish.
 
-Four threads overlap: this one reads from the source, one parses, one builds columns, one writes; all heavy steps
-release the interpreter's lock. Batches are bounded in bytes and few are in flight, so memory does not grow with
+Three threads overlap: this one reads from the source, one flattens, one writes; all heavy steps release the
+interpreter's lock. Batches are bounded in bytes and few are in flight, so memory does not grow with
 the archive.
 """
 
@@ -26,7 +26,7 @@ from kubectl_argo_archive.export.compare import identical
 from kubectl_argo_archive.export.plan import Known, Plan, make_plan, without
 from kubectl_argo_archive.export.result import ExportResult
 from kubectl_argo_archive.lake.lake import Lake, LakeWriter
-from kubectl_argo_archive.tables.flatten import Flattened, Flattener, Parsed, screen
+from kubectl_argo_archive.tables.flatten import Flattened, Flattener
 from kubectl_argo_archive.tables.memory import few_collections, peak_memory
 from kubectl_argo_archive.tables.schema import BY_NAME, QUARANTINE, SOURCE_EVENTS, TABLES
 
@@ -199,16 +199,14 @@ class _Run:
         try:
             with (
                 few_collections(),
-                ThreadPoolExecutor(1, "parse") as parsing,
-                ThreadPoolExecutor(1, "build") as building,
+                ThreadPoolExecutor(1, "flatten") as flattening,
                 ThreadPoolExecutor(1, "write") as writing,
             ):
                 for batch in self.source.rows(None if whole else keys, batch_bytes=self.batch_bytes):
-                    screened = screen(_with_versions(batch, plan.versions))
-                    parsed = parsing.submit(flattener.parse, screened)
-                    flattened = building.submit(_build, flattener, parsed)
-                    pending.append(writing.submit(self._write, screened.rows, flattened, known))
-                    del batch, screened, parsed, flattened
+                    rows = _with_versions(batch, plan.versions)
+                    flattened = flattening.submit(flattener.flatten, rows)
+                    pending.append(writing.submit(self._write, rows, flattened, known))
+                    del batch, rows, flattened
                     while len(pending) >= IN_FLIGHT:
                         pending.popleft().result()
                 while pending:
@@ -276,10 +274,6 @@ class _Run:
             "total_versions": (before.total if before else 0) + r.new + r.changed,
             "superseded_versions": (before.superseded if before else 0) + self.superseded,
         }
-
-
-def _build(flattener: Flattener, parsed: Future[Parsed]) -> Flattened:
-    return flattener.build(parsed.result())
 
 
 def _not_yet_known(quarantined: pa.Table, known: dict[tuple[str, str], dict[str, Any]]) -> pa.Table:

@@ -25,6 +25,7 @@ BUFFER_BYTES = 32 << 20
 OPEN_FILES = 24
 COMPRESSION_LEVEL = 3
 BLOOM_FPP = 0.02
+PAGE_BYTES = 1 << 21
 
 
 class DataFiles:
@@ -174,6 +175,8 @@ class _OpenFile:
             bloom_filter_options=bloom or None,
             store_schema=False,
             write_page_index=False,
+            data_page_size=PAGE_BYTES,
+            write_batch_size=_values_per_page(rows),
         )
 
     def finish(self) -> AddedFile:
@@ -188,6 +191,12 @@ class _OpenFile:
         """Close without keeping; the storage may or may not hold a part of it."""
         if self._file is not None:
             self._file.abandon()
+
+
+def _values_per_page(rows: pa.Table) -> int:
+    """Parquet's writer looks at the size of a page after so many values: 1024 documents would be one page of 70 MB,
+    which is copied again and again while it grows."""
+    return int(min(1024, max(1, PAGE_BYTES * len(rows) // max(rows.nbytes, 1))))
 
 
 def _measured(spec: TableSpec) -> list[str]:

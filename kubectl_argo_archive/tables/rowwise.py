@@ -1,13 +1,12 @@
 """One document to rows, in plain Python: slow, exact, and the definition of what the columns mean.
 
-The vectorised path (:mod:`kubectl_argo_archive.tables.flatten`) hands over every document that it is not
-sure about; a property test holds the two against each other.
+The fast path (:mod:`kubectl_argo_archive.native.flatten`) hands over every document that it is not sure about; a
+property test holds the two against each other.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -59,17 +58,6 @@ def flatten_document(data: bytes) -> Rows:
         ],
         "images": nodes.images(),
     }
-
-
-def inline_templates(document: dict[str, Any], nodes: dict[str, Any]) -> Callable[[str], Template | None]:
-    """A function from the id of a node to its template, for nodes whose template has no name.
-
-    Args:
-        document: holds the templates of a document that was parsed before, so that its JSON is known to be sound.
-        nodes: by id, with the members that say where a node stands and how it names its template.
-    """
-    templates = _templates(Field(document, ""))
-    return lambda node_id: _template_of(templates, nodes, node_id)
 
 
 def _template_of(templates: Templates, nodes: dict[str, Any], node_id: str | None, depth: int = 0) -> Template | None:

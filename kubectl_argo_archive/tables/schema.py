@@ -148,6 +148,8 @@ NODES = TableSpec(
         _EXPORT_ID,
     ),
     bloom=("uid", "node_id"),
+    repeated=("type", "template_name", "template_ref", "template_scope", "phase", "host", "image", "progress",
+              "memo_cache", "sync_waiting"),
     unique=("node_id", "name", "pod_name"),
     prefixed=("node_id", "name", "pod_name", "boundary_id", "children", "parent_ids"),
 )  # fmt: skip
@@ -173,6 +175,7 @@ PARAMETERS = TableSpec(
         _EXPORT_ID,
     ),
     bloom=("uid",),
+    repeated=("scope", "direction", "name", "value_type"),
     prefixed=("node_id",),
 )  # fmt: skip
 
@@ -201,6 +204,7 @@ ARTIFACTS = TableSpec(
         _EXPORT_ID,
     ),
     bloom=("uid",),
+    repeated=("scope", "direction", "name", "path", "kind", "bucket"),
     unique=("key",),
     prefixed=("node_id", "key"),
 )  # fmt: skip
@@ -215,6 +219,7 @@ LABELS = TableSpec(
         _EXPORT_ID,
     ),
     bloom=("uid",),
+    repeated=("name", "value"),
 )
 
 CONDITIONS = TableSpec(
@@ -227,6 +232,7 @@ CONDITIONS = TableSpec(
         Column("message", TEXT, "Message.", ""),
         _EXPORT_ID,
     ),
+    repeated=("type", "status"),
 )  # fmt: skip
 
 IMAGES = TableSpec(
@@ -245,6 +251,7 @@ IMAGES = TableSpec(
         _EXPORT_ID,
     ),
     bloom=("uid",),
+    repeated=("template_name", "container", "role", "image", "repository", "tag", "digest"),
 )  # fmt: skip
 
 RAW = TableSpec(

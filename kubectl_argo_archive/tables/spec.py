@@ -37,6 +37,7 @@ class TableSpec:
         columns: in the order in which they are stored.
         by_month: partitioned by ``month`` of the workflow's ``finished_at`` (tables of workflow rows).
         bloom: columns that get a Parquet Bloom filter.
+        repeated: text of few different values, which travels to its file as a dictionary.
         unique: columns whose values hardly repeat, stored without a dictionary.
         prefixed: columns of long ids that share their beginnings, stored delta encoded.
         optional: made when it is first written to, not with the lake.
@@ -49,6 +50,7 @@ class TableSpec:
     columns: tuple[Column, ...]
     by_month: bool = True
     bloom: tuple[str, ...] = ()
+    repeated: tuple[str, ...] = ()
     unique: tuple[str, ...] = ()
     prefixed: tuple[str, ...] = ()
     optional: bool = False

@@ -1,0 +1,69 @@
+/* Columns that grow value by value, and leave as an Arrow record batch through Arrow's C data interface. */
+#ifndef COLUMNS_H
+#define COLUMNS_H
+
+#include "memory.h"
+
+/* https://arrow.apache.org/docs/format/CDataInterface.html */
+struct ArrowSchema {
+    const char *format, *name, *metadata;
+    int64_t flags, n_children;
+    struct ArrowSchema **children, *dictionary;
+    void (*release)(struct ArrowSchema *);
+    void *private_data;
+};
+
+struct ArrowArray {
+    int64_t length, null_count, offset, n_buffers, n_children;
+    const void **buffers;
+    struct ArrowArray **children, *dictionary;
+    void (*release)(struct ArrowArray *);
+    void *private_data;
+};
+
+typedef enum {
+    TEXT,
+    REPEATED, /* text as a dictionary: few values, many rows */
+    TIME,     /* microseconds, UTC */
+    INT64,
+    INT32,
+    DOUBLE,
+    FLAG,
+    TEXTS,      /* list of text */
+    TEXT_MAP,   /* text to text */
+    NUMBER_MAP, /* text to int64 */
+} Kind;
+
+typedef struct {
+    const char *name;
+    Kind kind;
+} ColumnSpec;
+
+typedef struct {
+    ColumnSpec spec;
+    int64_t rows, nulls;
+    Buffer valid, offsets, data; /* validity: a byte a row; data: values or bytes of text */
+    /* REPEATED: the dictionary's offsets and bytes. Lists and maps: keys (or items) and values. */
+    Buffer key_offsets, key_data, value_offsets, value_data;
+    int64_t entries;
+    Index index;
+} Column;
+
+void start_column(Column *column, ColumnSpec spec);
+void release_column(Column *column);
+
+void put_null(Column *column);
+void put_text(Column *column, Str text); /* TEXT, REPEATED; null if missing */
+void put_number(Column *column, int64_t value); /* TIME, INT64, INT32; null if INT64_MIN */
+void put_double(Column *column, double value);
+void put_flag(Column *column, bool value);
+/* Entries of the list or map whose row put_entries ends. */
+void add_text(Column *column, Str item);                 /* TEXTS */
+void add_pair(Column *column, Str key, Str value);       /* TEXT_MAP */
+void add_number(Column *column, Str key, int64_t value); /* NUMBER_MAP */
+void put_entries(Column *column);
+
+/* Moves the columns into a struct array; they start anew. */
+void export_columns(Column *columns, int count, int64_t rows, struct ArrowArray *array, struct ArrowSchema *schema);
+
+#endif

@@ -1,0 +1,78 @@
+/* Memory: texts as slices, an arena for what lives as long as one document, and buffers that grow. */
+#ifndef MEMORY_H
+#define MEMORY_H
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "native.h"
+
+/* A text in UTF-8: a slice of the document or of the arena. `at` is NULL for a missing one. */
+typedef struct {
+    const uint8_t *at;
+    uint32_t size;
+} Str;
+
+#define NO_STR ((Str){NULL, 0})
+#define STR(literal) ((Str){(const uint8_t *)(literal), sizeof(literal) - 1})
+
+static inline bool same(Str a, Str b) { return a.size == b.size && (a.size == 0 || memcmp(a.at, b.at, a.size) == 0); }
+
+/* Whether `text` is there and not empty. */
+static inline bool filled(Str text) { return text.size != 0; }
+
+uint64_t hash_of(Str text);
+
+/* Grown by doubling; the process ends if memory does, as it would under the system's own limit. */
+typedef struct {
+    uint8_t *at;
+    size_t size, room;
+} Buffer;
+
+void grow(Buffer *buffer, size_t more);
+void release(Buffer *buffer);
+
+static inline void *claim(Buffer *buffer, size_t size) {
+    if (buffer->room - buffer->size < size) grow(buffer, size);
+    void *at = buffer->at + buffer->size;
+    buffer->size += size;
+    return at;
+}
+
+static inline void append(Buffer *buffer, const void *from, size_t size) {
+    if (size) memcpy(claim(buffer, size), from, size);
+}
+
+/* A growing array of one type: items are reached by index, because growing moves them. */
+#define ARRAY(type) \
+    struct {        \
+        Buffer items; \
+    }
+#define COUNT(array, type) ((uint32_t)((array).items.size / sizeof(type)))
+#define ITEM(array, type, index) (((type *)(void *)(array).items.at) + (index))
+#define PUSH(array, type) ((type *)claim(&(array).items, sizeof(type)))
+#define CLEAR(array) ((array).items.size = 0)
+
+/* Finds texts by their hash. Probing is bounded: texts made to collide are not taken instead of costing time. */
+typedef struct {
+    Buffer slots;
+    uint32_t mask;
+} Index;
+
+/* Room for `count` entries, none of them there yet. */
+void index_clear(Index *index, uint32_t count);
+/* Where `text` is or would be among the entries, of which number i has the text text_of(context, i); NULL if probing
+ * takes too long. A slot holds the entry's number plus one, 0 if it is free. */
+uint32_t *index_slot(Index *index, Str text, Str (*text_of)(const void *context, uint32_t i), const void *context);
+
+/* Small pieces that all end together. */
+typedef struct Block Block;
+typedef struct {
+    Block *blocks;
+} Arena;
+
+uint8_t *arena_take(Arena *arena, size_t size);
+void arena_clear(Arena *arena);
+void arena_release(Arena *arena);
+
+#endif
