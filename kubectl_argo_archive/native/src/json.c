@@ -66,22 +66,29 @@ static inline int hex_digit(uint8_t byte) {
 /* The character of the escape at `at` (behind the backslash), and how long the escape is; -1 for none. Halves of
  * surrogate pairs are none. */
 static int32_t unescape(const uint8_t *at, const uint8_t *end, int *size) {
-    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
     if (at >= end) return -1;
     *size = 1;
-    if (*at == 'u') {
-        int32_t code = 0;
-        if (end - at < 5) return -1;
-        for (int i = 1; i <= 4; i++) {
-            int digit = hex_digit(at[i]);
-            if (digit < 0) return -1;
-            code = code << 4 | digit;
-        }
-        *size = 5;
-        return code >= 0xD800 && code <= 0xDFFF ? -1 : code;
+    switch (*at) {
+        case '"':
+        case '\\':
+        case '/': return *at;
+        case 'b': return '\b';
+        case 'f': return '\f';
+        case 'n': return '\n';
+        case 'r': return '\r';
+        case 't': return '\t';
+        case 'u': break;
+        default: return -1;
     }
-    const char *known = *at ? strchr(from, *at) : NULL;
-    return known ? to[known - from] : -1;
+    int32_t code = 0;
+    if (end - at < 5) return -1;
+    for (int i = 1; i <= 4; i++) {
+        int digit = hex_digit(at[i]);
+        if (digit < 0) return -1;
+        code = code << 4 | digit;
+    }
+    *size = 5;
+    return code >= 0xD800 && code <= 0xDFFF ? -1 : code;
 }
 
 /* From inside a string to behind its closing quote; `end_of_text` is that quote. */

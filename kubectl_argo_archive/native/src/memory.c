@@ -70,21 +70,25 @@ void arena_release(Arena *arena) {
     arena->blocks = NULL;
 }
 
+static inline uint64_t folded(uint64_t word) {
+    __uint128_t product = (__uint128_t)word * 0xD6E8FEB86659FD93u;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
 /* Eight bytes at a time, each step a multiplication folded upon itself (the idea of wyhash). Its users compare the
  * texts too and bound their probing, so texts made to collide cost time only. */
 uint64_t hash_of(Str text) {
-    uint64_t hash = 0x9E3779B97F4A7C15u ^ text.size;
-    const uint8_t *at = text.at;
-    for (uint32_t left = text.size; left > 0;) {
-        uint64_t word = 0;
-        uint32_t step = left < 8 ? left : 8;
-        memcpy(&word, at, step);
-        __uint128_t product = (__uint128_t)(hash ^ word) * 0xD6E8FEB86659FD93u;
-        hash = (uint64_t)product ^ (uint64_t)(product >> 64);
-        at += step;
-        left -= step;
+    uint64_t hash = 0x9E3779B97F4A7C15u ^ text.size, last = 0;
+    const uint8_t *at = text.at, *end = text.at + text.size;
+    for (; end - at > 8; at += 8) hash = folded(hash ^ eight_bytes(at));
+    if (text.size >= 8) {
+        last = eight_bytes(end - 8);
+    } else if (text.size >= 4) {
+        last = (uint64_t)four_bytes(at) << 32 | four_bytes(end - 4);
+    } else {
+        for (; at < end; at++) last = last << 8 | *at;
     }
-    return hash;
+    return folded(hash ^ last);
 }
 
 void index_clear(Index *index, uint32_t count) {

@@ -16,7 +16,32 @@ typedef struct {
 #define NO_STR ((Str){NULL, 0})
 #define STR(literal) ((Str){(const uint8_t *)(literal), sizeof(literal) - 1})
 
-static inline bool same(Str a, Str b) { return a.size == b.size && (a.size == 0 || memcmp(a.at, b.at, a.size) == 0); }
+static inline uint64_t eight_bytes(const uint8_t *at) {
+    uint64_t word;
+    memcpy(&word, at, 8);
+    return word;
+}
+
+static inline uint32_t four_bytes(const uint8_t *at) {
+    uint32_t word;
+    memcpy(&word, at, 4);
+    return word;
+}
+
+/* The texts compared are short: a call of memcmp would cost more than this. The last step may overlap the one before. */
+static inline bool same(Str a, Str b) {
+    if (a.size != b.size) return false;
+    const uint8_t *one = a.at, *other = b.at, *end = a.at + a.size;
+    if (a.size >= 8) {
+        for (; end - one > 8; one += 8, other += 8)
+            if (eight_bytes(one) != eight_bytes(other)) return false;
+        return eight_bytes(end - 8) == eight_bytes(b.at + b.size - 8);
+    }
+    if (a.size >= 4) return four_bytes(one) == four_bytes(other) && four_bytes(end - 4) == four_bytes(b.at + b.size - 4);
+    for (; one < end; one++, other++)
+        if (*one != *other) return false;
+    return true;
+}
 
 /* Whether `text` is there and not empty. */
 static inline bool filled(Str text) { return text.size != 0; }
