@@ -16,11 +16,16 @@ Rows = list[tuple[Any, ...]]
 
 
 def ask(con: duckdb.DuckDBPyConnection, lake: str, sql: str, tables: Sequence[str]) -> tuple[list[str], Rows]:
-    """A view per table, over a glob, as anybody would; then the question. Returns the columns' names and the rows."""
-    for name in tables:
-        con.execute(f"CREATE VIEW {name} AS FROM read_parquet('{lake}/{name}/*/*.parquet', hive_partitioning = true)")
+    """The question, after :func:`define`. Returns the columns' names and the rows."""
+    define(con, lake, tables)
     con.execute(sql)
     return [column[0] for column in con.description or ()], con.fetchall()
+
+
+def define(con: duckdb.DuckDBPyConnection, lake: str, tables: Sequence[str]) -> None:
+    """A view per table, over a glob, as anybody would."""
+    for name in tables:
+        con.execute(f"CREATE VIEW {name} AS FROM read_parquet('{lake}/{name}/*/*.parquet', hive_partitioning = true)")
 
 
 def reach_s3(con: duckdb.DuckDBPyConnection) -> None:

@@ -6,7 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -17,17 +17,22 @@ import psycopg
 
 from bench.context import Bench, ours
 from bench.duck import ask as ask_duckdb
+from bench.duck import define as define_duckdb
 from bench.measure import BenchError, Run, best, figures, median, run, timed
 from bench.questions import FACTS, QUESTIONS, Question
 from bench.report import Table, seconds, times
 from kubectl_argo_archive.connect import open_lake
 from kubectl_argo_archive.query.session import open_session
 
-CLI, DUCKDB_PROCESS, SESSION, DUCKDB, POSTGRES = "our command", "Python + DuckDB", "our session", "DuckDB", "Postgres"
+CLI, DUCKDB_PROCESS = "our command", "Python + DuckDB"
+SESSION, DUCKDB, POSTGRES = "our session", "DuckDB", "Postgres"
+OPEN_SESSION, OPEN_DUCKDB = "open session", "open DuckDB"
+_NAMES = (CLI, DUCKDB_PROCESS, SESSION, DUCKDB, OPEN_SESSION, OPEN_DUCKDB, POSTGRES)
 _SLOW_S = 20.0
 _DIGITS = 9
 
 Rows = list[tuple[Any, ...]]
+Ways = dict[str, tuple[Callable[[], Any], Callable[[Any], Rows]]]
 
 
 def measure(bench: Bench) -> dict[str, Any]:
@@ -52,7 +57,11 @@ def facts_of(lake: Path) -> dict[str, str]:
 
 def _question(bench: Bench, lake: Path, question: Question) -> dict[str, Any]:
     bench.say(f"query: {question.asks}")
-    ways = _ways(bench, lake, question)
+    with ExitStack() as opened:
+        return _asked(bench, question, _ways(bench, lake, question, opened))
+
+
+def _asked(bench: Bench, question: Question, ways: Ways) -> dict[str, Any]:
     answers = {name: normal(read(ask())) for name, (ask, read) in ways.items()}  # warms up, too
     for name, answer in answers.items():
         if answer != answers[CLI]:
@@ -79,8 +88,11 @@ def _timed(ask: Callable[[], Any]) -> Run:
     return kept[0] if isinstance(kept[0], Run) else around
 
 
-def _ways(bench: Bench, lake: Path, question: Question) -> dict[str, tuple[Callable[[], Any], Callable[[Any], Rows]]]:
+def _ways(bench: Bench, lake: Path, question: Question, opened: ExitStack) -> Ways:
     """How to ask, and how to read what comes back."""
+    session = opened.enter_context(open_session(open_lake(str(lake)).snapshot()))
+    con = opened.enter_context(closing(duckdb.connect()))
+    define_duckdb(con, str(lake), question.tables)
     command = [*ours(), "query", "--lake", str(lake), "-o", "json", question.lake]
     script = [sys.executable, "-m", "bench.duck", str(lake), question.lake, *question.tables]
     return {
@@ -88,6 +100,8 @@ def _ways(bench: Bench, lake: Path, question: Question) -> dict[str, tuple[Calla
         DUCKDB_PROCESS: (lambda: run(script, bench.environment), _objects),
         SESSION: (lambda: ask_lake(lake, question.lake), list),
         DUCKDB: (lambda: _plain(lake, question), list),
+        OPEN_SESSION: (lambda: [row for rows in session.run(question.lake).rows() for row in rows], list),
+        OPEN_DUCKDB: (lambda: con.execute(question.lake).fetchall(), list),
         POSTGRES: (lambda: _postgres(bench, question), list),
     }
 
@@ -126,22 +140,25 @@ def _normal(value: Any) -> Any:
 
 def tables(result: dict[str, Any]) -> list[Table]:
     """Times of each question, and the ratios that matter."""
-    names = (CLI, DUCKDB_PROCESS, SESSION, DUCKDB, POSTGRES)
     rows, ratios = [], []
     for question in result["questions"]:
         runs = question["runs"]
         mark = " *" if question["node_aggregate"] else ""
-        rows.append([question["asks"] + mark, str(question["rows"]), *[spread(runs[name]) for name in names]])
+        rows.append([question["asks"] + mark, str(question["rows"]), *[spread(runs[name]) for name in _NAMES]])
         ratios.append([question["asks"] + mark, _ratio(runs, CLI, DUCKDB_PROCESS), _ratio(runs, SESSION, DUCKDB),
-                       _ratio(runs, POSTGRES, CLI), _ratio(runs, POSTGRES, SESSION)])  # fmt: skip
+                       _ratio(runs, OPEN_SESSION, OPEN_DUCKDB), _ratio(runs, POSTGRES, CLI),
+                       _ratio(runs, POSTGRES, SESSION), _ratio(runs, POSTGRES, OPEN_SESSION)])  # fmt: skip
     note = (
         f"{result['rows']:,} workflows; best (median) of warm rounds, in turn; all ways gave the same answers. "
-        f"`{CLI}` and `{DUCKDB_PROCESS}` are whole processes, the others calls in a running one, each with a new "
-        "connection; plain DuckDB reads the same Parquet files by a glob. * adds up the nodes of all workflows."
+        f"`{CLI}` and `{DUCKDB_PROCESS}` are whole processes, the others calls in a running one: `{SESSION}` "
+        f"opens the lake and DuckDB anew for each question, `{OPEN_SESSION}` is asked again and again, as in a "
+        "notebook, and DuckDB likewise. Plain DuckDB reads the same Parquet files by a glob. * adds up the nodes of "
+        "all workflows."
     )
-    titles = ("command / Python + DuckDB", "session / DuckDB", "Postgres / command", "Postgres / session")
+    titles = ("command / Python + DuckDB", "session / DuckDB", "open session / open DuckDB", "Postgres / command",
+              "Postgres / session", "Postgres / open session")  # fmt: skip
     return [
-        Table("Queries: time", ("Question", "rows", *names), rows, note),
+        Table("Queries: time", ("Question", "rows", *_NAMES), rows, note),
         Table("Queries: ratios", ("Question", *titles), ratios, "Best to best."),
     ]
 

@@ -31,12 +31,14 @@ PLANTED_IMPORTS = {
     "cli/planted.py": ("def f():\n    import duckdb", "The command line calls the library, never its engines"),
     "archive/planted.py": ("import kubernetes", "The archive knows databases and files only"),
     "lake/planted_engine.py": ("import duckdb", "The lake knows Delta only"),
-    "query/planted.py": ("import deltalake", "Queries and tables know DuckDB only"),
+    "query/planted.py": ("import deltalake", "Queries know DuckDB only"),
+    "tables/planted.py": ("import duckdb", "Tables and native code know Arrow and NumPy only"),
+    "native/planted_up.py": (f"from {PACKAGE} import argo", "Imports go down the layers only"),
     "storage/planted.py": ("import duckdb", "Storage knows S3 and folders only"),
 }
 
-_BANNED = ("aiobotocore", "boto3", "botocore", "click", "cryptography", "deltalake", "duckdb", "fsspec", "kubernetes",
-           "s3fs")  # fmt: skip
+_BANNED = ("aiobotocore", "boto3", "botocore", "click", "cryptography", "ctypes", "deltalake", "duckdb", "fsspec",
+           "kubernetes", "s3fs")  # fmt: skip
 # file → (its text, what ruff says)
 PLANTED_TEXT = {
     f"export/planted_{library}.py": (f"def f():\n    import {library}\n    return {library}", f"`{library}` is banned")

@@ -1,0 +1,147 @@
+"""The compiled part: it is there and of this version, its columns need no cast, it watches its bounds."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from kubectl_argo_archive.demo.workflows import generate_json
+from kubectl_argo_archive.errors import ArgoArchiveError
+from kubectl_argo_archive.native import library
+from kubectl_argo_archive.native.flatten import DOCUMENT, ODD, TAKEN, NativeFlattener
+from kubectl_argo_archive.tables.assemble import physical_schema
+from kubectl_argo_archive.tables.schema import BY_NAME
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted((ROOT / "kubectl_argo_archive" / "native" / "src").glob("*.c"))
+MIXED = (Path(__file__).parent / "data" / "mixed.json").read_bytes()
+
+
+@pytest.fixture
+def native() -> Iterator[NativeFlattener]:
+    native = NativeFlattener()
+    yield native
+    native.close()
+
+
+def flattened(native: NativeFlattener, *texts: bytes) -> tuple[list[int], dict[str, pa.RecordBatch]]:
+    outcomes, tables = native.flatten(pa.array(texts, pa.large_binary()), np.zeros(len(texts), bool))
+    return outcomes.tolist(), tables
+
+
+def test_every_column_arrives_in_the_type_in_which_it_is_written(native: NativeFlattener) -> None:
+    _, tables = flattened(native, MIXED)
+    for name, table in tables.items():
+        assert table.num_rows > 0, name
+        table.validate(full=True)
+        assert table.schema.names[-1] == DOCUMENT
+        known = physical_schema(BY_NAME[name])
+        # of a workflow without namespace the source's own column names one: this column is made anew
+        computed = set(table.schema.names) - {DOCUMENT, "namespace"}
+        wanted = {column: known.field(column).type for column in computed}
+        assert {column: table.schema.field(column).type for column in wanted} == wanted, name
+
+
+def test_documents_that_are_left_out_do_not_count(native: NativeFlattener) -> None:
+    texts = pa.array([MIXED, b"{", MIXED, MIXED], pa.large_binary())
+    outcomes, tables = native.flatten(texts, np.array([True, False, False, False]))
+    assert outcomes.tolist() == [ODD, ODD, TAKEN, TAKEN]
+    assert tables["workflows"][DOCUMENT].to_pylist() == [0, 1]
+
+
+def test_a_slice_of_documents_is_read_where_it_begins(native: NativeFlattener) -> None:
+    texts = pa.array([b"{", MIXED, MIXED], pa.large_binary())[1:]
+    outcomes, _ = native.flatten(texts, np.zeros(2, bool))
+    assert outcomes.tolist() == [TAKEN, TAKEN]
+
+
+def test_tables_outlive_the_flattener_and_later_batches() -> None:
+    native = NativeFlattener()
+    _, first = flattened(native, MIXED)
+    before = first["nodes"].to_pylist()
+    flattened(native, *(text.encode() for text in generate_json(20, seed=2)))
+    native.close()
+    native.close()
+    assert first["nodes"].to_pylist() == before
+
+
+def test_many_nodes_find_their_parents(native: NativeFlattener) -> None:
+    nodes = ",".join(f'"n{i:05}":{{"type":"Pod","name":"n{i:05}","children":["n{i + 1:05}"]}}' for i in range(50_000))
+    text = f'{{"metadata":{{"name":"w"}},"status":{{"phase":"Succeeded","nodes":{{{nodes}}}}}}}'
+    outcomes, tables = flattened(native, text.encode())
+    assert outcomes == [TAKEN]
+    parents = tables["nodes"]["parent_ids"].to_pylist()
+    assert parents[:2] == [[], ["n00000"]]
+    assert len(parents) == 50_000
+
+
+def test_memory_is_given_back(native: NativeFlattener) -> None:
+    texts = [text.encode() for text in generate_json(40, seed=4)]
+    for _ in range(20):
+        flattened(native, *texts)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(200):
+        flattened(native, *texts)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 64 << 10, f"{grown} KiB"
+
+
+def test_a_missing_or_stale_library_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    real = library.load.__wrapped__
+    monkeypatch.setattr(library, "ABI", library.ABI + 1)
+    with pytest.raises(ArgoArchiveError, match="is of another version") as stale:
+        real()
+    assert "reinstall" in (stale.value.hint or "")
+    monkeypatch.setattr(library, "__file__", str(tmp_path / "library.py"))
+    with pytest.raises(ArgoArchiveError, match="is missing"):
+        real()
+    (tmp_path / "_native.so").write_bytes(b"no library")
+    with pytest.raises(ArgoArchiveError, match="cannot be loaded"):
+        real()
+
+
+def test_the_library_knows_nothing_of_python() -> None:
+    text = "".join(source.read_text() for source in [*SOURCES, *SOURCES[0].parent.glob("*.h")])
+    assert "Python.h" not in text
+    assert isinstance(library.load(), ctypes.CDLL)
+
+
+def _sanitizing() -> tuple[str, str] | None:
+    """A compiler with AddressSanitizer, and its library."""
+    for compiler in ("gcc", "cc"):
+        if shutil.which(compiler) is None:
+            continue
+        found = subprocess.run(
+            [compiler, "-print-file-name=libasan.so"], capture_output=True, text=True, check=False
+        ).stdout.strip()
+        if Path(found).is_absolute():
+            return compiler, found
+    return None
+
+
+def test_damaged_documents_touch_no_foreign_memory(tmp_path: Path) -> None:
+    if (found := _sanitizing()) is None:
+        pytest.skip("no gcc with AddressSanitizer here")
+    compiler, runtime = found
+    target = tmp_path / "watched.so"
+    flags = ["-std=c11", "-O1", "-g", "-fPIC", "-shared", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    subprocess.run([compiler, *flags, "-o", str(target), *map(str, SOURCES)], check=True)
+    # Python itself gives back little at its end
+    environment = {**os.environ, "LD_PRELOAD": runtime, "ASAN_OPTIONS": "detect_leaks=0"}
+    script = Path(__file__).parent / "fixtures" / "native_fuzz.py"
+    done = subprocess.run(
+        [sys.executable, str(script), str(target)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    taken = int(done.stdout.split()[0])
+    assert 300 < taken < 2000
