@@ -18,6 +18,8 @@ from setuptools import Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
+GLIBC = ("2", "17")
+"""The oldest that the library runs with: that of manylinux2014."""
 NATIVE = Path("kubectl_argo_archive") / "native"
 SOURCES = sorted(str(path) for path in (NATIVE / "src").glob("*.c"))
 HEADERS = sorted(str(path) for path in (NATIVE / "src").glob("*.h"))
@@ -38,9 +40,11 @@ def _compiler() -> list[str]:
     if named := os.environ.get("KUBECTL_ARGO_ARCHIVE_CC"):
         return shlex.split(named)
     command = [sys.executable, "-m", "ziglang", "cc", "-mcpu=baseline"]
-    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
-        command += ["-target", f"{platform.machine()}-linux-gnu.2.17"]
-    return command
+    return [*command, "-target", f"{platform.machine()}-linux-gnu.{'.'.join(GLIBC)}"] if _on_glibc() else command
+
+
+def _on_glibc() -> bool:
+    return sys.platform == "linux" and platform.libc_ver()[0] == "glibc"
 
 
 class BuildNative(build_ext):
@@ -64,9 +68,10 @@ class PlatformWheel(bdist_wheel):
     """A wheel for one platform and every Python 3."""
 
     def get_tag(self) -> tuple[str, str, str]:
-        """No tie to an interpreter or its ABI."""
+        """No tie to an interpreter or its ABI; on Linux, what the compiler was told."""
         tag: tuple[Any, Any, str] = super().get_tag()
-        return "py3", "none", tag[2]
+        ours = _on_glibc() and "KUBECTL_ARGO_ARCHIVE_CC" not in os.environ
+        return "py3", "none", f"manylinux_{'_'.join(GLIBC)}_{platform.machine()}" if ours else tag[2]
 
 
 setup(
