@@ -85,6 +85,15 @@ def test_many_nodes_find_their_parents(native: NativeFlattener) -> None:
     assert len(parents) == 50_000
 
 
+def test_a_text_that_many_rows_would_repeat_is_left_to_the_exact_path(native: NativeFlattener) -> None:
+    parameters = ",".join(f'{{"name":"p{i}"}}' for i in range(6000))
+    node = f'{{"type":"Pod","inputs":{{"parameters":[{parameters}]}}}}'
+    text = f'{{"metadata":{{"name":"w"}},"status":{{"phase":"Succeeded","nodes":{{"{"n" * 100_000}":{node}}}}}}}'
+    outcomes, tables = flattened(native, text.encode(), MIXED)
+    assert outcomes == [ODD, TAKEN]
+    assert 0 < tables["parameters"].num_rows < 100
+
+
 def test_memory_is_given_back(native: NativeFlattener) -> None:
     texts = [text.encode() for text in generate_json(40, seed=4)]
     for _ in range(20):

@@ -61,7 +61,10 @@ static const int64_t GO_ZERO = -62135596800000000; /* 0001-01-01T00:00:00Z */
 static const int64_t LAST = 253402300799999999;    /* 9999-12-31T23:59:59.999999Z */
 enum { MOST_DIGITS = 18 };
 static const int64_t MOST_SECONDS = (int64_t)1 << 40; /* sums and multiples stay exact as doubles */
-enum { FEW_ENTRIES = 256 };                            /* of a map whose keys are compared one with another */
+enum {
+    FEW_ENTRIES = 256,  /* of a map whose keys are compared one with another */
+    MOST_STORED = 1000, /* templates, likewise */
+};
 
 /* --- scalars --- */
 
@@ -469,7 +472,7 @@ static bool read_stored_templates(Reader *reader, Document *document) {
             const Template *known = ITEM(document->templates, Template, i);
             if (known->place == STORED && same(known->key, key)) return odd(reader);
         }
-        if (count == FEW_ENTRIES || !read_template(reader, document, STORED, key, &index)) return odd(reader);
+        if (count == MOST_STORED || !read_template(reader, document, STORED, key, &index)) return odd(reader);
     }
     return !reader->odd;
 }

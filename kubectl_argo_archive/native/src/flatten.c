@@ -71,6 +71,7 @@ enum { IMAGES(COLUMN_NUMBER_I) i_document };
 
 enum {
     MOST_COLUMNS = 48,
+    MOST_REPEATED = 512 << 20,
     MOST_ARGUMENTS = 1000, /* of a workflow: each name is compared with each */
 };
 static const int64_t MOST_MICROS = (int64_t)1 << 53; /* that a double counts exactly */
@@ -80,6 +81,7 @@ typedef struct {
     Graph graph;
     Images images;
     Buffer text; /* for one that is put together */
+    uint64_t repeated; /* bytes, in this batch */
     Column columns[TABLES][MOST_COLUMNS];
     int64_t rows[TABLES];
 } Flattener;
@@ -389,6 +391,21 @@ static bool is_sound(const Document *document) {
     return true;
 }
 
+/* Bytes that rows hold beyond what stands in the JSON: texts of a node in rows of other nodes, parameters, artifacts.
+ * Without a bound, a few MB of JSON could make columns that no offset of 32 bits reaches. */
+static uint64_t repeated_bytes(const Document *document) {
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < COUNT(document->nodes, Node); i++) {
+        const Node *node = ITEM(document->nodes, Node, i);
+        uint64_t rows = node->inputs.parameters.count + (uint64_t)node->inputs.artifacts.count +
+                        node->outputs.parameters.count + node->outputs.artifacts.count;
+        bytes += rows * node->id.size + node->pod_name.size + node->image.size;
+    }
+    for (uint32_t i = 0; i < COUNT(document->parents, uint32_t); i++)
+        bytes += ITEM(document->nodes, Node, *ITEM(document->parents, uint32_t, i))->id.size;
+    return bytes;
+}
+
 static Outcome flatten(Flattener *flattener, const uint8_t *json, size_t size, int64_t since, int64_t until,
                        int32_t number) {
     Document *document = &flattener->document;
@@ -397,6 +414,9 @@ static Outcome flatten(Flattener *flattener, const uint8_t *json, size_t size, i
         !link_nodes(&flattener->graph, document, &retries) ||
         !find_images(&flattener->images, document, &flattener->graph))
         return ODD;
+    uint64_t repeated = repeated_bytes(document);
+    if (flattener->repeated + repeated > MOST_REPEATED) return ODD;
+    flattener->repeated += repeated;
     if ((since != MISSING || until != MISSING) && document->finished_at == MISSING) return NOT_WANTED;
     if (since != MISSING && document->finished_at < since) return NOT_WANTED;
     if (until != MISSING && document->finished_at >= until) return NOT_WANTED;
@@ -439,6 +459,7 @@ EXPORT void flattener_free(Flattener *flattener) {
 EXPORT void flattener_add(Flattener *flattener, const uint8_t *json, const int64_t *offsets, int64_t count,
                           int64_t since, int64_t until, uint8_t *outcomes) {
     int32_t taken = 0;
+    flattener->repeated = 0;
     for (int64_t i = 0; i < count; i++) {
         if (outcomes[i] == ODD) continue;
         outcomes[i] = (uint8_t)flatten(flattener, json + offsets[i], (size_t)(offsets[i + 1] - offsets[i]), since, until, taken);

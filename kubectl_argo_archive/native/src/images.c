@@ -3,6 +3,7 @@
 enum {
     INLINE_DEPTH = 20, /* see tables/rowwise.py */
     MOST_IMAGES = 512, /* each is compared with each */
+    MOST_FILLED = 4096, /* bytes of an image with its placeholders filled in */
 };
 
 /* The first template of this name at this place. */
@@ -150,7 +151,7 @@ static bool fill(Document *document, const Node *node, Str image, Str *filled_in
         size += behind ? (value.at ? value.size : (size_t)(behind - c)) : 1;
         c = behind ? behind : c + 1;
     }
-    if (size > MOST_BYTES) return false;
+    if (size > MOST_FILLED) return false;
     uint8_t *start = arena_take(&document->arena, size), *to = start;
     while (at < end) {
         behind = placeholder(document, node, at, end, &value);
