@@ -2,9 +2,8 @@
 #ifndef DOCUMENT_H
 #define DOCUMENT_H
 
-#include "json.h"
+#include "scalars.h"
 
-#define MISSING INT64_MIN /* of a number or a time that is not there */
 #define MOST_BYTES ((size_t)1 << 30) /* of a document; its texts have sizes of 32 bits */
 
 /* Items of the document's lists: `first` and those that follow. */
@@ -116,9 +115,6 @@ typedef struct {
 /* Reads one document; false if it is odd, and then nothing of `document` counts. */
 bool read_document(Document *document, const uint8_t *json, size_t size);
 void release_document(Document *document);
-
-/* An RFC 3339 time in microseconds; MISSING for Go's zero time. False if it is not plainly one. */
-bool time_of(Str text, int64_t *micros);
 
 /* The value of a key; missing if there is none. */
 Str value_of(const Buffer *pairs, Str key);
