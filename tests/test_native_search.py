@@ -159,7 +159,7 @@ def test_nothing_outside_the_data_is_touched(tmp_path: Path) -> None:
     sources = Path(native.__file__).parent / "src"
     watched = tmp_path / "watched.so"
     command = ["gcc", "-std=c11", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fPIC"]
-    names = [str(sources / name) for name in ("native.c", "cpu.c", "search.c", "page.c")]
+    names = [str(sources / name) for name in ("native.c", "cpu.c", "search.c", "page.c", "grams.c")]
     if subprocess.run([*command, "-shared", "-o", str(watched), *names], check=False).returncode:
         pytest.skip("gcc has no sanitizers here")
     asan = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True).stdout
