@@ -260,7 +260,10 @@ def _long_line_matches(block: Block, matcher: Matcher) -> bool:
                 return True
             tail = piece[len(piece) - len(needle) + 1 :] if len(needle) > 1 else b""
         return False
-    line = np.frombuffer(b"".join(_pieces(block)), np.uint8)
+    data = bytearray()  # joining the pieces would need all of them and their copy
+    for piece in _pieces(block):
+        data += piece
+    line = np.frombuffer(data, np.uint8)
     return bool(matcher.count(line, np.array([0, len(line)]))[0])
 
 

@@ -90,6 +90,8 @@ class Matcher:
             hits, lines = np.zeros(len(starts), bool), np.arange(len(starts))
         else:
             hits = self._re2(array, starts, ends)
+            if not len(array) or array.max() < 128:
+                return hits
             beyond = np.flatnonzero(array > 127)
             lines = np.unique(np.searchsorted(starts, beyond, "right") - 1)
         search = self._exact.search
