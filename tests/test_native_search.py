@@ -154,11 +154,21 @@ _SANITIZED = "KUBECTL_ARGO_ARCHIVE_SANITIZED"
 
 @pytest.mark.skipif(sys.platform != "linux" or not shutil.which("gcc"), reason="needs gcc and its sanitizers")
 @pytest.mark.skipif(_SANITIZED in os.environ, reason="runs inside itself")
-def test_nothing_outside_the_data_is_touched(tmp_path: Path) -> None:
+@pytest.mark.parametrize("variant", [(), ("-DPLAIN_ONLY",)], ids=["this machine's", "any machine's"])
+def test_nothing_outside_the_data_is_touched(variant: tuple[str, ...], tmp_path: Path) -> None:
     """The tests above once more, in a process whose library watches each access."""
     sources = Path(native.__file__).parent / "src"
     watched = tmp_path / "watched.so"
-    command = ["gcc", "-std=c11", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fPIC"]
+    command = [
+        "gcc",
+        "-std=c11",
+        "-O1",
+        "-g",
+        "-fsanitize=address,undefined",
+        "-fno-sanitize-recover=all",
+        "-fPIC",
+        *variant,
+    ]
     names = [str(sources / name) for name in ("native.c", "cpu.c", "search.c", "page.c", "grams.c")]
     if subprocess.run([*command, "-shared", "-o", str(watched), *names], check=False).returncode:
         pytest.skip("gcc has no sanitizers here")
