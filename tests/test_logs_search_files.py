@@ -7,7 +7,9 @@ import random
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from fixtures.search_lakes import add_texts, lake_of
 from fixtures.servers import S3
@@ -130,3 +132,29 @@ def test_what_is_computed_once_does_not_wait_for_other_objects() -> None:
         thread.join()
     assert [one.value for one in slow] == [id(one) for one in slow]
     assert isinstance(Slow.value, once)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"compression": "snappy"}, {"use_dictionary": True}, {"data_page_version": "2.0"}, {"data_page_size": 100},
+     {"write_page_checksum": True}, {"use_dictionary": False, "write_statistics": ["block", "log_id"]}],
+    ids=str,
+)  # fmt: skip
+def test_blocks_that_another_writer_laid_out(options: dict[str, Any], tmp_path: Path) -> None:
+    """Pages of another form than ours are read all the same."""
+    texts = _texts(1) | {f"small-{n}": b"one needle\n\xff of many\n" * (n % 3 + 1) for n in range(40)}
+    add_texts(str(tmp_path), texts)
+    (path,) = tmp_path.glob("log_blocks/**/*.parquet")
+    before = _found(tmp_path)
+    assert sum(before[1].values()) > 40
+    rows = [pq.ParquetFile(path).read_row_group(group) for group in range(pq.read_metadata(path).num_row_groups)]
+    with pq.ParquetWriter(path, rows[0].schema, **({"compression": "zstd"} | options)) as writer:
+        for group in rows:
+            writer.write_table(group, row_group_size=len(group))
+    assert _found(tmp_path) == before
+
+
+def _found(lake: Path) -> tuple[list[tuple[int, str]], dict[int, int]]:
+    searcher = Searcher(open_lake(str(lake)))
+    hits = [(hit.line_no, hit.message) for hit in searcher.search(Query("needle"))]
+    return hits, {log.log_id: count for log, count in searcher.count(Query("e"))}

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from kubectl_argo_archive.archive.hydrate import COMPRESSED, OFFLOADED, inline_compressed, offload_version
 from kubectl_argo_archive.archive.workflow_archive import KEY_SCHEMA, ROW_SCHEMA
-from kubectl_argo_archive.tables.find import Bytes, positions
+from kubectl_argo_archive.native.search import Bytes, find
 
 Key = tuple[str | None, ...]
 """One value per column of :data:`KEY_SCHEMA`."""
@@ -85,7 +85,7 @@ class MendedBatches(PlainBatches):
         self._marks = (NUL_MARKER, COMPRESSED, OFFLOADED) if set_aside else (NUL_MARKER, COMPRESSED)
 
     def _emit(self, keys: list[Key], offsets: array[int], data: Bytes) -> Iterator[pa.RecordBatch]:
-        if not any(len(positions(data, mark)) for mark in self._marks):
+        if not any(find(data, mark) >= 0 for mark in self._marks):
             yield from super()._emit(keys, offsets, data)
             return
         # cut anew: unpacked nodes are many times larger than packed ones

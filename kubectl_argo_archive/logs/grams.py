@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from kubectl_argo_archive.native import grams as native
+
 Bytes = npt.NDArray[np.uint8]
 
 
@@ -39,36 +41,33 @@ OVERLAP = LONG.size - 1
 _A = np.uint32(0x9E3779B1)
 _B = np.uint32(0x85EBCA6B)
 _C = np.uint32(0xC2B2AE35)
-_STRIDE = 1 << 15
-"""Positions hashed at once: the intermediate results stay in the processor's second cache."""
 
 
 def fold(data: bytes) -> bytes:
     """Text in which strings that differ only in case are equal; bytes that are no UTF-8 stay as they are."""
+    return _fold_beyond(data).lower()
+
+
+def _fold_beyond(data: bytes) -> bytes:
+    """:func:`fold`, but for the letters of ASCII."""
     if data.isascii():
-        return data.lower()
-    lower = data.lower()
-    array = np.frombuffer(lower, np.uint8)
+        return data
+    array = np.frombuffer(data, np.uint8)
     beyond = np.flatnonzero(array > 127)
     gaps = np.flatnonzero(np.diff(beyond) > 1)
     starts = beyond[np.concatenate([[0], gaps + 1])].tolist()
     ends = (beyond[np.concatenate([gaps, [len(beyond) - 1]])] + 1).tolist()
     done, parts = 0, []
     for start, end in zip(starts, ends, strict=True):  # runs of characters beyond ASCII
-        folded = lower[start:end].decode("utf-8", "surrogateescape").casefold()
-        parts += [lower[done:start], folded.encode("utf-8", "surrogateescape")]
+        folded = data[start:end].decode("utf-8", "surrogateescape").casefold()
+        parts += [data[done:start], folded.encode("utf-8", "surrogateescape")]
         done = end
-    return b"".join([*parts, lower[done:]])
+    return b"".join([*parts, data[done:]])
 
 
 def mark(flags: Bytes, data: bytes) -> None:
     """Set the flag of each slot that occurs in ``data``; ``flags`` has :data:`SLOTS` bytes."""
-    array = np.frombuffer(fold(data) + b"\n\n\n\n\n", np.uint8)
-    for start in range(0, len(array) - LONG.size + 1, _STRIDE):
-        part = array[start : start + _STRIDE + LONG.size - 1]
-        words = _words(part)
-        flags[: 1 << LONG.bits][_long(words, part[4:]).astype(np.intp)] = 1
-        flags[1 << LONG.bits :][_short(words).astype(np.intp)] = 1
+    native.mark(flags, _fold_beyond(data))
 
 
 def slots(literal: bytes) -> list[int]:

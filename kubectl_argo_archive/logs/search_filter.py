@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kubectl_argo_archive.lake.snapshot import Snapshot
+from kubectl_argo_archive.native.search import Ints
 from kubectl_argo_archive.storage.filesystem import Storage
-from kubectl_argo_archive.tables.find import Ints
 
 if TYPE_CHECKING:
     from kubectl_argo_archive.logs.search_hits import LineFilter

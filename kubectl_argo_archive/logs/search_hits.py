@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from kubectl_argo_archive.logs import lines_stamp
-from kubectl_argo_archive.logs.search_count import count_bytes
 from kubectl_argo_archive.logs.search_index import Block, Flags, Segment, read_block
 from kubectl_argo_archive.logs.search_logs import Log
-from kubectl_argo_archive.logs.search_match import Found, Matcher, find_bytes
+from kubectl_argo_archive.logs.search_match import Found, Matcher
 from kubectl_argo_archive.logs.segment_text import moment
-from kubectl_argo_archive.tables.find import Ints
+from kubectl_argo_archive.native.search import Ints
 
 _FEW = 4
 MESSAGE_BYTES = 1 << 20
@@ -131,10 +130,9 @@ def scan_block(segment: Segment, number: int, tally: Tally) -> Scan:
     block = read_block(segment, number)
     if len(block.part) and block.part[0]:
         return _scan_long_line(block, tally)
-    plain = tally.matcher.plain
-    if plain and not tally.hits:
-        return _scan(block, tally, count_bytes(block.array, plain, block.bounds))[0]
-    found = find_bytes(block.array, plain, block.bounds) if plain else tally.matcher.find(block.data, block.bounds)
+    if not tally.hits:
+        return _scan(block, tally, tally.matcher.count(block.array, block.bounds))[0]
+    found = tally.matcher.find(block.array, block.bounds)
     counts = np.diff(np.searchsorted(found.starts, block.bounds))
     scan, taken = _scan(block, tally, counts)
     if tally.hits and scan.lines:
@@ -262,10 +260,11 @@ def _long_line_matches(block: Block, matcher: Matcher) -> bool:
                 return True
             tail = piece[len(piece) - len(needle) + 1 :] if len(needle) > 1 else b""
         return False
-    data = bytearray()
+    data = bytearray()  # joining the pieces would need all of them and their copy
     for piece in _pieces(block):
         data += piece
-    return matcher.line(data)
+    line = np.frombuffer(data, np.uint8)
+    return bool(matcher.count(line, np.array([0, len(line)]))[0])
 
 
 def _pieces(block: Block) -> Iterator[bytes]:

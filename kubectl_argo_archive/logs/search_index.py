@@ -4,25 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from kubectl_argo_archive.lake.snapshot import DataFile
 from kubectl_argo_archive.logs import grams
 from kubectl_argo_archive.logs.search_files import ParquetSource, Reads, known, only_value, statistics
 from kubectl_argo_archive.logs.search_needs import Need
+from kubectl_argo_archive.native.search import Bytes, Ints, newlines
 from kubectl_argo_archive.storage.filesystem import Storage
 from kubectl_argo_archive.storage.once import once
-from kubectl_argo_archive.tables.find import Ints, newlines
 
 Flags = npt.NDArray[np.bool_]
 _ENOUGH = 4
 _MOST_SLOTS = 16
 PLACE_COLUMNS = ("first_line", "byte_offset")
 LINE_COLUMNS = ("levels", "groups", "at_start", "at_size", "entry_at", "times")
+
+
+class Facts(NamedTuple):
+    """What the footer says of a block: the one text and part of all its rows (None: several), and whether some may
+    have bytes that are no UTF-8.
+    """
+
+    log_id: int | None
+    part: int | None
+    raw: bool
 
 
 class Segment:
@@ -41,12 +53,25 @@ class Segment:
         self.blocks, self.index = blocks, index
         self.first, last = blocks.limits("block")
         self.count = last - self.first + 1
+        self._facts: dict[int, Facts] = {}
 
     @once
     def log_ids(self) -> tuple[Ints, Ints]:
         """Lowest and highest ``log_id`` of each block."""
         found = [known(self.blocks.metadata, group, "log_id") for group in range(self.count)]
         return np.array([s.min for s in found], np.int64), np.array([s.max for s in found], np.int64)
+
+    def facts(self, number: int) -> Facts:
+        """What the footer says of a block."""
+        if number not in self._facts:
+            metadata = self.blocks.metadata
+            raw = statistics(metadata, number, "raw")
+            self._facts[number] = Facts(
+                only_value(metadata, number, "log_id"),
+                only_value(metadata, number, "part"),
+                raw is None or raw.null_count < metadata.row_group(number).num_rows,
+            )
+        return self._facts[number]
 
     def of_texts(self, wanted: Ints) -> Flags:
         """Blocks that may hold one of these texts (sorted ids)."""
@@ -115,7 +140,7 @@ class Block:
 
     segment: Segment
     number: int
-    array: npt.NDArray[np.uint8]
+    array: Bytes
     bounds: Ints
     log_id: Ints
     part: Ints
@@ -145,27 +170,31 @@ class Block:
 
 def read_block(segment: Segment, number: int) -> Block:
     """Read one block of a segment: its text, and of the other columns what the footer does not say already."""
-    metadata = segment.blocks.metadata
-    same = {name: only_value(metadata, number, name) for name in ("log_id", "part")}
-    of_raw = statistics(metadata, number, "raw")
-    maybe_raw = of_raw is None or of_raw.null_count < metadata.row_group(number).num_rows
-    columns = [name for name, value in same.items() if value is None] + ["text"] + ["raw"] * maybe_raw
-    table = segment.blocks.read(number, columns)
-    text = table.column("text").chunk(0)
-    if not maybe_raw or table.column("raw").null_count == len(text):
-        offsets = np.frombuffer(text.buffers()[1], np.int32, len(text) + 1, text.offset * 4).astype(np.int64)
-        array = np.frombuffer(text.buffers()[2], np.uint8, int(offsets[-1] - offsets[0]), int(offsets[0]))
-        bounds = offsets - offsets[0]
-    else:
-        raw = table.column("raw").to_pylist()
-        rows = [r if r is not None else t.encode() for t, r in zip(text.to_pylist(), raw, strict=True)]
-        array = np.frombuffer(b"".join(rows), np.uint8)
-        bounds = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
+    known = segment.facts(number)
+    array, bounds = segment.blocks.texts(number, "text")
+    rows = len(bounds) - 1
+    columns = [name for name in ("log_id", "part") if getattr(known, name) is None] + ["raw"] * known.raw
+    table = segment.blocks.read(number, columns) if columns else None
+    if table is not None and known.raw and table.column("raw").null_count < rows:
+        array, bounds = _as_they_were(array, bounds, table.column("raw").to_pylist())
     log_id, part = (
-        np.full(len(text), value) if value is not None else table.column(name).to_numpy().astype(np.int64)
-        for name, value in same.items()
+        np.full(rows, value) if value is not None else _column(table, name)
+        for name, value in (("log_id", known.log_id), ("part", known.part))
     )
     return Block(segment, number, array, bounds, log_id, part)
+
+
+def _column(table: pa.Table | None, name: str) -> Ints:
+    assert table is not None
+    found: Ints = table.column(name).to_numpy().astype(np.int64)
+    return found
+
+
+def _as_they_were(array: Bytes, bounds: Ints, raw: Sequence[bytes | None]) -> tuple[Bytes, Ints]:
+    """Texts with the bytes that are no UTF-8."""
+    places = pairwise(bounds.tolist())
+    rows = [array[low:high].tobytes() if true is None else true for (low, high), true in zip(places, raw, strict=True)]
+    return np.frombuffer(b"".join(rows), np.uint8), np.cumsum([0, *map(len, rows)])
 
 
 def open_segments(

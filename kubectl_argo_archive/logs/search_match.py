@@ -17,12 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kubectl_argo_archive.logs import search_print
-from kubectl_argo_archive.logs.search_count import is_dense, marked
 from kubectl_argo_archive.logs.search_tree import Tree
-from kubectl_argo_archive.tables.find import Bytes, Ints, newlines, positions
-
-_SPARSE = 24
-"""More hits in a text are looked for with NumPy."""
+from kubectl_argo_archive.native.search import Bytes, Ints, count_lines, find, find_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,38 +45,36 @@ class Matcher:
     ignore_case: bool = False
     invert: bool = False
 
-    def find(self, data: bytes, bounds: Ints) -> Found:
-        """The matching lines of ``data``.
+    def find(self, array: Bytes, bounds: Ints) -> Found:
+        """The matching lines.
 
         Args:
-            data: one or more texts, one behind the other.
+            array: one or more texts, one behind the other.
             bounds: where each text begins, and the end of the last one.
         """
-        needle = self._needle(data)
-        if needle and not self.invert:
-            if self.ignore_case:
-                return _sparse_or_all(data.lower(), needle, bounds)
-            return _sparse_or_all(data, needle, bounds)
-        starts, ends = line_table(np.frombuffer(data, np.uint8), bounds)
-        hits = self._hits(data, starts, ends)
+        needle = None if self.invert else self._needle(array)
+        if needle:
+            return Found(*find_lines(array, bounds, needle, fold=self.ignore_case))
+        starts, ends = find_lines(array, bounds)
+        hits = self._hits(array, starts, ends)
         if self.invert:
             hits = ~hits
         return Found(starts[hits], ends[hits])
 
+    def count(self, array: Bytes, bounds: Ints) -> Ints:
+        """How many lines of each text match."""
+        needle = None if self.invert else self._needle(array)
+        if needle:
+            return count_lines(array, bounds, needle, fold=self.ignore_case)
+        counts: Ints = np.diff(np.searchsorted(self.find(array, bounds).starts, bounds))
+        return counts
+
     @property
     def plain(self) -> bytes | None:
-        """The bytes to look for, if they decide whatever the text is; see :func:`find_bytes`."""
+        """The bytes to look for, if they decide whatever the text is."""
         return None if self.ignore_case or self.invert or not self.literal else self.literal
 
-    def line(self, data: bytes | bytearray) -> bool:
-        """Whether one line (without newline) matches."""
-        bounds = np.array([0, len(data)])
-        needle = self._needle(data)
-        if needle:
-            return (needle in (data.lower() if self.ignore_case else data)) != self.invert
-        return bool(self._hits(data, bounds[:1], bounds[1:])[0]) != self.invert
-
-    def _needle(self, data: bytes | bytearray) -> bytes | None:
+    def _needle(self, array: Bytes) -> bytes | None:
         """The bytes to look for, if that alone decides."""
         if not self.literal or not self.ignore_case:
             return self.literal
@@ -88,28 +82,28 @@ class Matcher:
             return None
         lower = self.literal.lower()
         # the long s and the Kelvin sign are the only characters beyond ASCII that are s and k in another case
-        odd = (b"s" in lower and b"\xc5\xbf" in data) or (b"k" in lower and b"\xe2\x84\xaa" in data)
+        odd = (b"s" in lower and find(array, b"\xc5\xbf") >= 0) or (b"k" in lower and find(array, b"\xe2\x84\xaa") >= 0)
         return None if odd else lower
 
-    def _hits(self, data: bytes | bytearray, starts: Ints, ends: Ints) -> npt.NDArray[np.bool_]:
-        if data.isascii() and self._fast is not None:
-            return self._re2(data, starts, ends)
-        beyond = np.flatnonzero(np.frombuffer(data, np.uint8) > 127)
-        lines = np.unique(np.searchsorted(starts, beyond, "right") - 1)
+    def _hits(self, array: Bytes, starts: Ints, ends: Ints) -> npt.NDArray[np.bool_]:
         if self._fast is None:
             hits, lines = np.zeros(len(starts), bool), np.arange(len(starts))
         else:
-            hits = self._re2(data, starts, ends)
+            hits = self._re2(array, starts, ends)
+            if not len(array) or array.max() < 128:
+                return hits
+            beyond = np.flatnonzero(array > 127)
+            lines = np.unique(np.searchsorted(starts, beyond, "right") - 1)
         search = self._exact.search
         for line in lines.tolist():
-            text = data[starts[line] : ends[line]].decode("utf-8", "surrogateescape")
+            text = array[starts[line] : ends[line]].tobytes().decode("utf-8", "surrogateescape")
             hits[line] = search(text) is not None
         return hits
 
-    def _re2(self, data: bytes | bytearray, starts: Ints, ends: Ints) -> npt.NDArray[np.bool_]:
+    def _re2(self, array: Bytes, starts: Ints, ends: Ints) -> npt.NDArray[np.bool_]:
         assert self._fast is not None
         offsets = np.append(starts, ends[-1] if len(ends) else 0).astype(np.int32)
-        lines = pa.Array.from_buffers(pa.binary(), len(starts), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
+        lines = pa.Array.from_buffers(pa.binary(), len(starts), [None, pa.py_buffer(offsets), pa.py_buffer(array)])
         return np.asarray(pc.match_substring_regex(lines, self._fast)).astype(bool)
 
     @cached_property
@@ -125,98 +119,3 @@ class Matcher:
     @cached_property
     def _exact(self) -> re.Pattern[str]:
         return re.compile(search_print.for_python(self.tree))
-
-
-def line_table(array: Bytes, bounds: Ints) -> tuple[Ints, Ints]:
-    """Where the lines of texts that lie one behind the other begin and end; no line crosses a bound."""
-    ends = newlines(array)
-    nexts = ends + 1
-    stops = bounds[1:][bounds[1:] > bounds[:-1]]
-    open_ = stops[array[stops - 1] != 10] if len(stops) else stops
-    if len(open_):  # texts without a newline at the end; the next one may begin with an empty line
-        ends, nexts = np.concatenate([ends, open_]), np.concatenate([nexts, open_])
-        order = np.argsort(ends + nexts, kind="stable")
-        ends, nexts = ends[order], nexts[order]
-    starts = np.empty(len(ends), np.int64)
-    if len(ends):
-        starts[0] = 0
-        starts[1:] = nexts[:-1]
-    return starts, ends
-
-
-def _sparse_or_all(data: bytes, needle: bytes, bounds: Ints) -> Found:
-    """Lines with ``needle``: one by one as long as there are few."""
-    starts: list[int] = []
-    ends: list[int] = []
-    position = data.find(needle)
-    while position >= 0:
-        if len(starts) >= _SPARSE:
-            return find_bytes(np.frombuffer(data, np.uint8), needle, bounds)
-        index = int(np.searchsorted(bounds, position, "right"))
-        low, high = int(bounds[index - 1]), int(bounds[index])
-        start = data.rfind(b"\n", low, position) + 1 or low
-        end = data.find(b"\n", position, high)
-        end = high if end < 0 else end
-        if position + len(needle) <= end:
-            starts.append(start)
-            ends.append(end)
-            position = data.find(needle, end)
-        else:  # it crosses from one text into the next
-            position = data.find(needle, position + 1)
-    return Found(np.array(starts, np.int64), np.array(ends, np.int64))
-
-
-def find_bytes(array: Bytes, needle: bytes, bounds: Ints) -> Found:
-    """The lines with ``needle`` in texts that lie one behind the other."""
-    if is_dense(array, needle):
-        starts, ends = line_table(array, bounds)
-        hits = np.maximum.reduceat(marked(array, needle, bounds), starts)
-        return Found(starts[hits], ends[hits])
-    places = positions(array, needle)
-    if len(places) <= _SPARSE:
-        return _around(array, places, len(needle), bounds)
-    starts, ends = line_table(array, bounds)
-    lines = np.searchsorted(starts, places, "right") - 1
-    lines = lines[places + len(needle) <= ends[lines]]
-    if len(lines):
-        lines = lines[np.concatenate([[True], lines[1:] != lines[:-1]])]
-    return Found(starts[lines], ends[lines])
-
-
-def _around(array: Bytes, places: Ints, size: int, bounds: Ints) -> Found:
-    """The lines around few places."""
-    starts: list[int] = []
-    ends: list[int] = []
-    for position in places.tolist():
-        if ends and position < ends[-1]:
-            continue
-        row = int(np.searchsorted(bounds, position, "right"))
-        low, high = int(bounds[row - 1]), int(bounds[row])
-        end = _newline(array, position, high)
-        if position + size <= end:
-            starts.append(_behind_newline(array, low, position))
-            ends.append(end)
-    return Found(np.array(starts, np.int64), np.array(ends, np.int64))
-
-
-def _newline(array: Bytes, start: int, high: int) -> int:
-    """The first newline from ``start`` on, or ``high``."""
-    step = 1 << 10
-    while start < high:
-        found = np.flatnonzero(array[start : min(start + step, high)] == 10)
-        if len(found):
-            return start + int(found[0])
-        start, step = start + step, step * 4
-    return high
-
-
-def _behind_newline(array: Bytes, low: int, end: int) -> int:
-    """The place behind the last newline before ``end``, or ``low``."""
-    step = 1 << 10
-    while end > low:
-        start = max(low, end - step)
-        found = np.flatnonzero(array[start:end] == 10)
-        if len(found):
-            return start + int(found[-1]) + 1
-        end, step = start, step * 4
-    return low

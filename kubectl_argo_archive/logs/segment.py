@@ -1,13 +1,13 @@
 """Texts → segments: files of text blocks, each with the file of its search index.
 
-The caller's thread cuts texts into blocks and finds their lines; one thread behind it makes the index and writes the
-files. What is written depends on the texts and their order only.
+The caller's thread cuts texts into blocks and finds their lines; behind it one thread compresses and writes them, and
+one makes the index. What is written depends on the texts and their order only.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from kubectl_argo_archive.lake.datafiles import DataFiles
@@ -35,6 +35,7 @@ class SegmentWriter:
         self._files = files
         self._export_id = export_id
         self._worker = ThreadPoolExecutor(1, "log-segments")
+        self._marker = ThreadPoolExecutor(1, "log-index")
         self._busy: deque[Future[None]] = deque()
         self._segment: SegmentFile | None = None
         self._month: str | None = None
@@ -71,6 +72,7 @@ class SegmentWriter:
             while self._busy:
                 self._busy.popleft().result()
         finally:
+            self._marker.shutdown(cancel_futures=True)
             self._worker.shutdown(cancel_futures=True)
 
     def _room(self, cutter: TextCutter) -> int:
@@ -100,7 +102,13 @@ class SegmentWriter:
             segment = self._segment = SegmentFile(self._files, self._month, first)
         self._next_id = segment.first + segment.blocks + 1
         segment.blocks += 1
-        self._submit(lambda: segment.write(pieces))
+        marked = self._marker.submit(segment.mark, pieces)
+
+        def write() -> None:
+            segment.write(pieces)
+            marked.result()
+
+        self._submit(write)
         if segment.blocks >= BLOCKS:
             self._end_segment()
 
@@ -110,7 +118,7 @@ class SegmentWriter:
         if segment is not None:
             self._submit(segment.finish)
 
-    def _submit(self, work: object) -> None:
+    def _submit(self, work: Callable[[], None]) -> None:
         while len(self._busy) >= _AHEAD or (self._busy and self._busy[0].done()):
             self._busy.popleft().result()
-        self._busy.append(self._worker.submit(work))  # type: ignore[arg-type]
+        self._busy.append(self._worker.submit(work))

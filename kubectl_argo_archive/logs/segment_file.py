@@ -16,8 +16,9 @@ from kubectl_argo_archive.logs.lines import NO_TIME
 from kubectl_argo_archive.logs.segment_text import Piece
 from kubectl_argo_archive.tables.log_schema import LOG_BLOCKS, LOG_GRAMS
 
-_LEVEL = 1
-"""Beyond it text hardly gets smaller, but slower to write and to read: see docs/logs.md."""
+_LEVEL = 7
+"""Of texts: the longer its matches, the fewer there are to copy for each search that reads everything; docs/logs.md."""
+_INDEX_LEVEL = 1
 MARKED = 64
 """SQL gets the place of every 64th line, and adds up from there."""
 _GRAM_GROUP_BYTES = 32 << 10
@@ -41,7 +42,7 @@ class SegmentFile:
         self._files, self._month = files, month or NULL_MONTH
         self.first = first
         self.blocks = 0
-        self._written = 0
+        self._written = self._marked = 0
         self._flags: list[grams.Bytes] = []
         self._line_flags: grams.Bytes = np.zeros(0, np.uint8)
         self._line_blocks: list[int] = []
@@ -59,8 +60,14 @@ class SegmentFile:
         )
 
     def write(self, pieces: Sequence[Piece]) -> None:
-        """Write one block: a row group of text, and its bits for the index."""
-        number = self._written
+        """Write one block: a row group of text."""
+        rows = _table([_row(self.first + self._written, piece) for piece in pieces])
+        self._writer.write_table(rows, row_group_size=len(rows))
+        self._written += 1
+
+    def mark(self, pieces: Sequence[Piece]) -> None:
+        """Note the bits of one block for the index; by another thread than the one that writes, maybe."""
+        number = self._marked
         if number % 8 == 0:
             self._flags.append(np.zeros(grams.SLOTS, np.uint8))
         part = pieces[0].part
@@ -74,9 +81,7 @@ class SegmentFile:
             self._line_blocks.append(number)
         else:
             self._flags[-1] |= flags << np.uint8(number % 8)
-        rows = _table([_row(self.first + number, piece) for piece in pieces])
-        self._writer.write_table(rows, row_group_size=len(rows))
-        self._written += 1
+        self._marked += 1
 
     def _end_line(self) -> None:
         """Each block of a long line has the strings of all: what a pattern needs may lie in several of them."""
@@ -86,7 +91,7 @@ class SegmentFile:
         self._line_flags = np.zeros(0, np.uint8)
 
     def finish(self) -> None:
-        """Complete both files."""
+        """Complete both files, when all is written and marked."""
         self._end_line()
         self._writer.close()
         self._files.add_file(self._target, self._writer.writer.metadata)
@@ -101,7 +106,7 @@ class SegmentFile:
             target,
             schema,
             compression="zstd",
-            compression_level=_LEVEL,
+            compression_level=_INDEX_LEVEL,
             use_dictionary=["segment"],
             column_encoding={"slot": "DELTA_BINARY_PACKED"},
             write_statistics=["segment", "slot"],
@@ -127,7 +132,10 @@ def _table(rows: Sequence[dict[str, Any]]) -> pa.Table:
     columns = []
     for field in LOG_BLOCKS.schema:
         values = [row[field.name] for row in rows]
-        columns.append(_lists(values, field.type) if pa.types.is_list(field.type) else pa.array(values, field.type))
+        if field.name == "text":
+            columns.append(pa.concat_arrays(values))
+        else:
+            columns.append(_lists(values, field.type) if pa.types.is_list(field.type) else pa.array(values, field.type))
     return pa.Table.from_arrays(columns, schema=LOG_BLOCKS.schema)
 
 
@@ -187,8 +195,9 @@ def _place(piece: Piece) -> tuple[int | None, int | None]:
     return start, size
 
 
-def _text(data: bytes) -> tuple[str, bytes | None]:
+def _text(data: bytes) -> tuple[pa.Array, bytes | None]:
+    """A text as Arrow has it, which need not become Python's and back; and the bytes, if they are another text's."""
     try:
-        return data.decode(), None
-    except UnicodeDecodeError:
-        return data.decode("utf-8", "replace"), data
+        return pa.array([data], pa.binary()).cast(pa.string()), None
+    except pa.ArrowInvalid:
+        return pa.array([data.decode("utf-8", "replace")]), data
