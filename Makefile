@@ -13,8 +13,8 @@ INPUTS := pyproject.toml setup.py constraints.txt scripts/make_venv.sh $(wildcar
 help:
 	@echo 'make demo         run the whole pipeline on embedded servers'
 	@echo 'make test         run all tests  (PYTEST_ARGS="-k storage")'
-	@echo 'make lint         ruff, mypy and the architecture contracts'
-	@echo 'make format       let ruff format everything'
+	@echo 'make lint         ruff, clang-format, mypy and the architecture contracts'
+	@echo 'make format       format everything'
 	@echo 'make bench        measure against other ways  (BENCH_ARGS=…)'
 	@echo 'make docs         write the generated pages of docs/ anew'
 	@echo 'make constraints  pin the newest versions that fit'
@@ -38,12 +38,14 @@ demo: $(or $(wildcard $(VENV)/.dev),$(VENV)/.demo)
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror kubectl_argo_archive/native/src/*
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/clang-format -i kubectl_argo_archive/native/src/*
 
 bench: $(VENV)/.dev $(VENV)/.bench
 	@$(BIN)/python -m bench $(BENCH_ARGS)

@@ -1,5 +1,6 @@
 #include "parts.h"
 
+/* clang-format off */
 #define ARGUMENTS(X, T) X(T, parameters) X(T, artifacts) X(T, result) X(T, exitCode)
 #define PARAMETER(X, T) X(T, name) X(T, value) X(T, default) X(T, valueFrom) X(T, globalName)
 /* the kinds of location in the order in which the first one decides */
@@ -8,6 +9,7 @@
 #define ARTIFACT(X, T) KINDS(X, T) X(T, name) X(T, path) X(T, globalName) X(T, from) X(T, fromExpression) \
     X(T, subPath) X(T, optional) X(T, deleted)
 #define S3(X, T) X(T, bucket) X(T, key)
+/* clang-format on */
 
 DEFINE_MEMBERS(arguments, ARGUMENTS)
 DEFINE_MEMBERS(parameter, PARAMETER)
@@ -42,13 +44,16 @@ static bool read_parameter(Reader *reader, Document *document, int32_t node, Dir
 static const struct {
     const char *bucket, *key;
 } location_members[] = {
-    [artifact_gcs] = {"bucket", "key"}, [artifact_oss] = {"bucket", "key"},
-    [artifact_azure] = {"container", "blob"}, [artifact_http] = {NULL, "url"},  [artifact_git] = {NULL, "repo"},
-    [artifact_hdfs] = {NULL, "path"},       [artifact_artifactory] = {NULL, "url"}, [artifact_raw] = {NULL, NULL},
+    [artifact_gcs] = {"bucket", "key"},       [artifact_oss] = {"bucket", "key"},
+    [artifact_azure] = {"container", "blob"}, [artifact_http] = {NULL, "url"},
+    [artifact_git] = {NULL, "repo"},          [artifact_hdfs] = {NULL, "path"},
+    [artifact_artifactory] = {NULL, "url"},   [artifact_raw] = {NULL, NULL},
     [artifact_plugin] = {NULL, "key"},
 };
 
-static Str str_of(const char *text) { return text ? (Str){(const uint8_t *)text, (uint32_t)strlen(text)} : NO_STR; }
+static Str str_of(const char *text) {
+    return text ? (Str){(const uint8_t *)text, (uint32_t)strlen(text)} : NO_STR;
+}
 
 /* The kind of nearly all artifacts, and the one whose JSON nobody needs. */
 static bool read_s3(Reader *reader, int *decided, Artifact *found) {

@@ -58,7 +58,8 @@ static void index_anew(Column *column) {
 static int32_t code_of(Column *column, Str text) {
     uint32_t *slot = index_slot(&column->index, text, dictionary_text, column);
     if (slot && *slot) return (int32_t)*slot - 1;
-    if (slot) *slot = (uint32_t)column->entries + 1; /* else: the text stands in the dictionary twice, which is allowed */
+    if (slot)
+        *slot = (uint32_t)column->entries + 1; /* else: the text stands in the dictionary twice, which is allowed */
     append(&column->key_data, text.at, text.size);
     add_offset(&column->key_offsets, &column->key_data);
     column->entries++;
@@ -112,9 +113,7 @@ void put_null(Column *column) {
         case TIME:
         case INT64:
         case INT32: put_number(column, INT64_MIN); return;
-        case DOUBLE:
-            put_double(column, 0);
-            break;
+        case DOUBLE: put_double(column, 0); break;
         case FLAG: put_flag(column, false); break;
         case TEXTS:
         case TEXT_MAP:
@@ -143,7 +142,9 @@ void add_number(Column *column, Str key, int64_t value) {
     append(&column->value_data, &value, sizeof value);
 }
 
-void put_entries(Column *column) { end_entries(column, true); }
+void put_entries(Column *column) {
+    end_entries(column, true);
+}
 
 /* --- Arrow --- */
 
@@ -188,9 +189,10 @@ static void start_array(struct ArrowArray *array, int64_t rows, int64_t nulls, i
     for (int i = 0; i < children; i++) array->children[i] = allocate(sizeof(struct ArrowArray));
 }
 
-static void start_schema(struct ArrowSchema *schema, const char *format, const char *name, int64_t flags, int children) {
-    *schema = (struct ArrowSchema){.format = format, .name = name, .flags = flags, .n_children = children,
-                                   .release = free_schema};
+static void start_schema(struct ArrowSchema *schema, const char *format, const char *name, int64_t flags,
+                         int children) {
+    *schema = (struct ArrowSchema){
+        .format = format, .name = name, .flags = flags, .n_children = children, .release = free_schema};
     if (children) schema->children = allocate((size_t)children * sizeof(void *));
     for (int i = 0; i < children; i++) schema->children[i] = allocate(sizeof(struct ArrowSchema));
 }
@@ -244,7 +246,8 @@ static void export_map(Column *column, struct ArrowArray *array, struct ArrowSch
     start_array(pairs, entries, 0, 2);
     start_schema(pair, "+s", "entries", 0, 2);
     pairs->n_buffers = 1; /* no validity */
-    export_text(pairs->children[0], pair->children[0], "key", 0, entries, &none, &column->key_offsets, &column->key_data);
+    export_text(pairs->children[0], pair->children[0], "key", 0, entries, &none, &column->key_offsets,
+                &column->key_data);
     if (column->spec.kind == TEXT_MAP) {
         valid = column->index.slots;
         column->index.slots = none;
@@ -256,8 +259,8 @@ static void export_map(Column *column, struct ArrowArray *array, struct ArrowSch
 }
 
 static void export_column(Column *column, struct ArrowArray *array, struct ArrowSchema *schema) {
-    static const char *const formats[] = {[TIME] = "tsu:UTC", [INT64] = "l", [INT32] = "i", [DOUBLE] = "g",
-                                          [REPEATED] = "i"};
+    static const char *const formats[] = {
+        [TIME] = "tsu:UTC", [INT64] = "l", [INT32] = "i", [DOUBLE] = "g", [REPEATED] = "i"};
     const char *name = column->spec.name;
     Buffer none = {NULL, 0, 0};
     switch (column->spec.kind) {

@@ -53,7 +53,7 @@ void start_column(Column *column, ColumnSpec spec);
 void release_column(Column *column);
 
 void put_null(Column *column);
-void put_text(Column *column, Str text); /* TEXT, REPEATED; null if missing */
+void put_text(Column *column, Str text);        /* TEXT, REPEATED; null if missing */
 void put_number(Column *column, int64_t value); /* TIME, INT64, INT32; null if INT64_MIN */
 void put_double(Column *column, double value);
 void put_flag(Column *column, bool value);

@@ -2,6 +2,7 @@
 
 #include "parts.h"
 
+/* clang-format off */
 #define ROOT(X, T) X(T, metadata) X(T, spec) X(T, status)
 #define METADATA(X, T) X(T, name) X(T, generateName) X(T, namespace) X(T, creationTimestamp) X(T, labels) \
     X(T, annotations) X(T, ownerReferences)
@@ -21,6 +22,7 @@
 #define MEMO(X, T) X(T, hit) X(T, key) X(T, cacheName)
 #define LOCK(X, T) X(T, waiting)
 #define FLAG(X, T) X(T, hooked)
+/* clang-format on */
 
 DEFINE_MEMBERS(root, ROOT)
 DEFINE_MEMBERS(metadata, METADATA)
@@ -137,8 +139,13 @@ static bool read_node_flag(Reader *reader, Node *node) {
 }
 
 static bool read_node(Reader *reader, Document *document, Str id) {
-    Node node = {.id = id, .created_at = MISSING, .started_at = MISSING, .finished_at = MISSING,
-                 .estimated_duration = MISSING, .failed_pod_restarts = MISSING, .exit_code = MISSING,
+    Node node = {.id = id,
+                 .created_at = MISSING,
+                 .started_at = MISSING,
+                 .finished_at = MISSING,
+                 .estimated_duration = MISSING,
+                 .failed_pod_restarts = MISSING,
+                 .exit_code = MISSING,
                  .attempt = MISSING};
     int32_t number = (int32_t)COUNT(document->nodes, Node);
     Object object;
@@ -219,7 +226,9 @@ static bool read_conditions(Reader *reader, Document *document) {
         Condition found = {NO_STR, NO_STR, NO_STR};
         if (!open_object(reader, &object, condition_members)) return false;
         for (int member; (member = next_member(reader, &object)) >= 0;) {
-            Str *text = member == condition_type ? &found.type : member == condition_status ? &found.status : &found.message;
+            Str *text = member == condition_type     ? &found.type
+                        : member == condition_status ? &found.status
+                                                     : &found.message;
             if (!read_text(reader, text)) return false;
         }
         *PUSH(document->conditions, Condition) = found;
@@ -266,8 +275,9 @@ static bool read_spec(Reader *reader, Document *document, Spec *spec, bool own) 
             case spec_templates: read = read_templates(reader, document, own ? OWN : OF_TEMPLATE); break;
             case spec_shutdown: read = own ? read_text(reader, &document->shutdown) : skip_value(reader); break;
             case spec_workflowTemplateRef:
-                read = own ? read_reference(reader, &document->template_reference, NULL, &document->reference_is_clustered)
-                           : skip_value(reader);
+                read =
+                    own ? read_reference(reader, &document->template_reference, NULL, &document->reference_is_clustered)
+                        : skip_value(reader);
                 break;
             case spec_arguments:
                 read = own ? read_arguments(reader, document, WORKFLOW, IN, &document->arguments, NULL, NULL)
@@ -313,12 +323,24 @@ static bool read_status(Reader *reader, Document *document) {
 static void clear_document(Document *document) {
     static const Spec no_spec = {.priority = MISSING, .parallelism = MISSING};
     Document kept = *document;
-    *document = (Document){.created_at = MISSING, .started_at = MISSING, .finished_at = MISSING,
-                           .estimated_duration = MISSING, .spec = no_spec, .stored = no_spec,
-                           .arena = kept.arena, .labels = kept.labels, .annotations = kept.annotations,
-                           .usages = kept.usages, .parameters = kept.parameters, .artifacts = kept.artifacts,
-                           .conditions = kept.conditions, .children = kept.children, .nodes = kept.nodes,
-                           .templates = kept.templates, .insides = kept.insides, .containers = kept.containers,
+    *document = (Document){.created_at = MISSING,
+                           .started_at = MISSING,
+                           .finished_at = MISSING,
+                           .estimated_duration = MISSING,
+                           .spec = no_spec,
+                           .stored = no_spec,
+                           .arena = kept.arena,
+                           .labels = kept.labels,
+                           .annotations = kept.annotations,
+                           .usages = kept.usages,
+                           .parameters = kept.parameters,
+                           .artifacts = kept.artifacts,
+                           .conditions = kept.conditions,
+                           .children = kept.children,
+                           .nodes = kept.nodes,
+                           .templates = kept.templates,
+                           .insides = kept.insides,
+                           .containers = kept.containers,
                            .parents = kept.parents};
     arena_clear(&document->arena);
     CLEAR(document->labels);

@@ -51,7 +51,8 @@ typedef struct {
 } Arguments;
 
 typedef struct {
-    Str id, name, display_name, type, template_name, template_scope, boundary_id, phase, message, host, pod_ip, progress;
+    Str id, name, display_name, type, template_name, template_scope, boundary_id, phase, message, host, pod_ip,
+        progress;
     bool has_reference, reference_is_clustered;
     Str reference_name, reference_template;
     int64_t created_at, started_at, finished_at, estimated_duration, failed_pod_restarts, exit_code;

@@ -5,6 +5,7 @@
 #include "columns.h"
 #include "images.h"
 
+/* clang-format off */
 #define WORKFLOWS(X) \
     X(generate_name, TEXT) X(phase, TEXT) X(created_at, TIME) X(started_at, TIME) X(finished_at, TIME) \
     X(duration_s, DOUBLE) X(message, TEXT) X(progress, TEXT) X(entrypoint, TEXT) X(service_account, TEXT) \
@@ -39,9 +40,10 @@
 #define FOR_EACH_TABLE(X) \
     X(workflows, WORKFLOWS) X(nodes, NODES) X(parameters, PARAMETERS) X(artifacts, ARTIFACTS) X(labels, LABELS) \
     X(conditions, CONDITIONS) X(images, IMAGES)
+/* clang-format on */
 
 #define SPEC_OF_COLUMN(name, kind) {#name, kind},
-#define SPECS_OF_TABLE(table, list) static const ColumnSpec table##_specs[] = {list(SPEC_OF_COLUMN) {"document", INT32}};
+#define SPECS_OF_TABLE(table, list) static const ColumnSpec table##_specs[] = {list(SPEC_OF_COLUMN){"document", INT32}};
 FOR_EACH_TABLE(SPECS_OF_TABLE)
 
 #define TABLE_NUMBER(table, list) table##_table,
@@ -80,7 +82,7 @@ typedef struct {
     Document document;
     Graph graph;
     Images images;
-    Buffer text; /* for one that is put together */
+    Buffer text;       /* for one that is put together */
     uint64_t repeated; /* bytes, in this batch */
     Column columns[TABLES][MOST_COLUMNS];
     int64_t rows[TABLES];
@@ -112,8 +114,8 @@ static bool contains(Str text, Str word) {
     return false;
 }
 
-static void put_resources(const Document *document, const Resources *resources, Column *cpu, Column *memory, Column *gpu,
-                          Column *whole) {
+static void put_resources(const Document *document, const Resources *resources, Column *cpu, Column *memory,
+                          Column *gpu, Column *whole) {
     if (!resources->known) {
         put_null(cpu);
         put_null(memory);
@@ -131,8 +133,14 @@ static void put_resources(const Document *document, const Resources *resources, 
         add_number(whole, usage->resource, usage->seconds);
     }
     put_entries(whole);
-    if (cpu_s == MISSING) put_null(cpu); else put_double(cpu, (double)cpu_s);
-    if (memory_s == MISSING) put_null(memory); else put_double(memory, (double)memory_s);
+    if (cpu_s == MISSING)
+        put_null(cpu);
+    else
+        put_double(cpu, (double)cpu_s);
+    if (memory_s == MISSING)
+        put_null(memory);
+    else
+        put_double(memory, (double)memory_s);
     put_double(gpu, (double)gpu_s);
 }
 
@@ -146,8 +154,12 @@ static void put_pairs(Column *column, bool known, const Buffer *pairs) {
     put_entries(column);
 }
 
-static Str first_of(Str one, Str other) { return one.at ? one : other; }
-static int64_t first_number(int64_t one, int64_t other) { return one != MISSING ? one : other; }
+static Str first_of(Str one, Str other) {
+    return one.at ? one : other;
+}
+static int64_t first_number(int64_t one, int64_t other) {
+    return one != MISSING ? one : other;
+}
 
 /* --- the tables --- */
 
@@ -198,7 +210,8 @@ static void put_workflow(Flattener *flattener, const Document *document, int32_t
     put_number(&c[w_pod_count], pods);
     put_number(&c[w_retry_count], retries);
     put_number(&c[w_failed_node_count], failed);
-    put_resources(document, &document->resources, &c[w_cpu_s], &c[w_memory_mib_s], &c[w_gpu_s], &c[w_resources_duration]);
+    put_resources(document, &document->resources, &c[w_cpu_s], &c[w_memory_mib_s], &c[w_gpu_s],
+                  &c[w_resources_duration]);
     put_number(&c[w_estimated_duration_s], document->estimated_duration);
     put_pairs(&c[w_labels], document->has_labels, &document->labels.items);
     put_pairs(&c[w_annotations], document->has_annotations, &document->annotations.items);
@@ -232,7 +245,8 @@ static void put_node(Flattener *flattener, const Document *document, const Node 
     put_text(&c[n_template_scope], node->template_scope);
     put_text(&c[n_boundary_id], node->boundary_id);
     for (uint32_t i = 0; i < node->parents.count; i++)
-        add_text(&c[n_parent_ids], ITEM(document->nodes, Node, *ITEM(document->parents, uint32_t, node->parents.first + i))->id);
+        add_text(&c[n_parent_ids],
+                 ITEM(document->nodes, Node, *ITEM(document->parents, uint32_t, node->parents.first + i))->id);
     put_entries(&c[n_parent_ids]);
     for (uint32_t i = 0; i < node->children.count; i++)
         add_text(&c[n_children], *ITEM(document->children, Str, node->children.first + i));
@@ -262,8 +276,12 @@ static void put_node(Flattener *flattener, const Document *document, const Node 
     put_duration(&c[n_duration_s], node->started_at, node->finished_at);
 }
 
-static Str scope_of(int32_t node) { return node == WORKFLOW ? STR("workflow") : STR("node"); }
-static Str direction_of(Direction direction) { return direction == IN ? STR("in") : STR("out"); }
+static Str scope_of(int32_t node) {
+    return node == WORKFLOW ? STR("workflow") : STR("node");
+}
+static Str direction_of(Direction direction) {
+    return direction == IN ? STR("in") : STR("out");
+}
 static Str id_of(const Document *document, int32_t node) {
     return node == WORKFLOW ? NO_STR : ITEM(document->nodes, Node, node)->id;
 }
@@ -351,7 +369,8 @@ static void put_reference(Column *c, Str image) {
 }
 
 static void put_images(Flattener *flattener, int32_t number) {
-    static const Str roles[] = {[MAIN] = {(const uint8_t *)"main", 4}, [INIT] = {(const uint8_t *)"init", 4},
+    static const Str roles[] = {[MAIN] = {(const uint8_t *)"main", 4},
+                                [INIT] = {(const uint8_t *)"init", 4},
                                 [SIDECAR] = {(const uint8_t *)"sidecar", 7}};
     for (uint32_t i = 0; i < COUNT(flattener->images.images, Image); i++) {
         const Image *image = ITEM(flattener->images.images, Image, i);
@@ -462,13 +481,15 @@ EXPORT void flattener_add(Flattener *flattener, const uint8_t *json, const int64
     flattener->repeated = 0;
     for (int64_t i = 0; i < count; i++) {
         if (outcomes[i] == ODD) continue;
-        outcomes[i] = (uint8_t)flatten(flattener, json + offsets[i], (size_t)(offsets[i + 1] - offsets[i]), since, until, taken);
+        outcomes[i] =
+            (uint8_t)flatten(flattener, json + offsets[i], (size_t)(offsets[i + 1] - offsets[i]), since, until, taken);
         if (outcomes[i] == TAKEN) taken++;
     }
 }
 
 /* Moves the rows of one table out, as an Arrow struct array. */
-EXPORT void flattener_export(Flattener *flattener, int32_t table, struct ArrowArray *array, struct ArrowSchema *schema) {
+EXPORT void flattener_export(Flattener *flattener, int32_t table, struct ArrowArray *array,
+                             struct ArrowSchema *schema) {
     export_columns(flattener->columns[table], table_specs[table].columns, flattener->rows[table], array, schema);
     flattener->rows[table] = 0;
 }

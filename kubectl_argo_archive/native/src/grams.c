@@ -6,7 +6,9 @@
 
 enum { LONG = 5, LONG_BITS = 19, SHORT_BITS = 16, STEP = 512 };
 
-static inline uint32_t lower(uint32_t byte) { return byte - 'A' < 26 ? byte | 32 : byte; }
+static inline uint32_t lower(uint32_t byte) {
+    return byte - 'A' < 26 ? byte | 32 : byte;
+}
 
 /* Marks the strings that begin at data[0 .. count), with LONG - 1 bytes behind them; count <= STEP.
  * Loops apart, so that all but the last are done with vectors. */

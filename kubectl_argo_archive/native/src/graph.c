@@ -8,7 +8,9 @@ typedef struct {
 
 enum { MOST_PREFIX = 242, ATTEMPT_DIGITS = 9 }; /* see argo/pods.py */
 
-static Str id_of(const void *nodes, uint32_t i) { return ((const Node *)nodes)[i].id; }
+static Str id_of(const void *nodes, uint32_t i) {
+    return ((const Node *)nodes)[i].id;
+}
 
 Node *node_of(Graph *graph, const Document *document, Str id) {
     Node *nodes = ITEM(document->nodes, Node, 0);
@@ -147,7 +149,9 @@ static bool names_folder(Str key, Str name) {
     return false;
 }
 
-static bool is_pod(const Node *node) { return node->type.at && same(node->type, STR("Pod")) && !node->memoized; }
+static bool is_pod(const Node *node) {
+    return node->type.at && same(node->type, STR("Pod")) && !node->memoized;
+}
 
 /* By the annotation; without one (Argo < 3.2.5) by a recorded log key. All pods have their v2 name already. */
 static bool pods_are_v2(const Document *document) {

@@ -1,8 +1,8 @@
 #include "images.h"
 
 enum {
-    INLINE_DEPTH = 20, /* see tables/rowwise.py */
-    MOST_IMAGES = 512, /* each is compared with each */
+    INLINE_DEPTH = 20,  /* see tables/rowwise.py */
+    MOST_IMAGES = 512,  /* each is compared with each */
     MOST_FILLED = 4096, /* bytes of an image with its placeholders filled in */
 };
 
@@ -137,7 +137,8 @@ static const uint8_t *placeholder(const Document *document, const Node *node, co
     return at + 2;
 }
 
-/* The image with its placeholders filled in; what is unknown stays. False if white space other than ' ' may be there. */
+/* The image with its placeholders filled in; what is unknown stays. False if white space other than ' ' may be there.
+ */
 static bool fill(Document *document, const Node *node, Str image, Str *filled_in) {
     const uint8_t *at = image.at, *end = image.at + image.size, *behind;
     size_t size = 0;
@@ -208,7 +209,8 @@ bool find_images(Images *images, Document *document, Graph *graph) {
     for (uint32_t i = 0; i < COUNT(document->nodes, Node); i++) {
         Node *node = ITEM(document->nodes, Node, i);
         bool is_pod = node->type.at && same(node->type, STR("Pod"));
-        bool ran = !node->memoized && !(node->phase.at && (same(node->phase, STR("Skipped")) || same(node->phase, STR("Omitted"))));
+        bool ran = !node->memoized &&
+                   !(node->phase.at && (same(node->phase, STR("Skipped")) || same(node->phase, STR("Omitted"))));
         if (!ran || !(is_pod || (node->type.at && same(node->type, STR("Container"))))) continue;
         const Template *template = template_of(document, graph, node, 0);
         if (template == NULL) continue;

@@ -231,9 +231,13 @@ static bool next(Reader *reader, bool *begun, uint8_t closing) {
     return true;
 }
 
-bool open_list(Reader *reader) { return open(reader, '['); }
+bool open_list(Reader *reader) {
+    return open(reader, '[');
+}
 
-bool next_item(Reader *reader, bool *begun) { return next(reader, begun, ']'); }
+bool next_item(Reader *reader, bool *begun) {
+    return next(reader, begun, ']');
+}
 
 bool open_object(Reader *reader, Object *object, Members members) {
     *object = (Object){members, 0, 0, false};

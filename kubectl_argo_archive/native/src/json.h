@@ -32,8 +32,8 @@ typedef struct {
 /* From a list of names as an X-macro: `type_members`, and an enumeration type_NAME. */
 #define MEMBER_NUMBER(type, name) type##_##name,
 #define MEMBER_NAME(type, name) {(const uint8_t *)#name, sizeof(#name) - 1},
-#define DEFINE_MEMBERS(type, list)                              \
-    enum { list(MEMBER_NUMBER, type) };                         \
+#define DEFINE_MEMBERS(type, list) \
+    enum { list(MEMBER_NUMBER, type) }; \
     static const Str type##_names[] = {list(MEMBER_NAME, type)}; \
     static const Members type##_members = {type##_names, sizeof(type##_names) / sizeof(Str)};
 

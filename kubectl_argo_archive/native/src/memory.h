@@ -28,7 +28,8 @@ static inline uint32_t four_bytes(const uint8_t *at) {
     return word;
 }
 
-/* The texts compared are short: a call of memcmp would cost more than this. The last step may overlap the one before. */
+/* The texts compared are short: a call of memcmp would cost more than this. The last step may overlap the one before.
+ */
 static inline bool same(Str a, Str b) {
     if (a.size != b.size) return false;
     const uint8_t *one = a.at, *other = b.at, *end = a.at + a.size;
@@ -37,14 +38,17 @@ static inline bool same(Str a, Str b) {
             if (eight_bytes(one) != eight_bytes(other)) return false;
         return eight_bytes(end - 8) == eight_bytes(b.at + b.size - 8);
     }
-    if (a.size >= 4) return four_bytes(one) == four_bytes(other) && four_bytes(end - 4) == four_bytes(b.at + b.size - 4);
+    if (a.size >= 4)
+        return four_bytes(one) == four_bytes(other) && four_bytes(end - 4) == four_bytes(b.at + b.size - 4);
     for (; one < end; one++, other++)
         if (*one != *other) return false;
     return true;
 }
 
 /* Whether `text` is there and not empty. */
-static inline bool filled(Str text) { return text.size != 0; }
+static inline bool filled(Str text) {
+    return text.size != 0;
+}
 
 uint64_t hash_of(Str text);
 
@@ -70,7 +74,7 @@ static inline void append(Buffer *buffer, const void *from, size_t size) {
 
 /* A growing array of one type: items are reached by index, because growing moves them. */
 #define ARRAY(type) \
-    struct {        \
+    struct { \
         Buffer items; \
     }
 #define COUNT(array, type) ((uint32_t)((array).items.size / sizeof(type)))

@@ -1,3 +1,5 @@
 #include "native.h"
 
-EXPORT int32_t native_abi(void) { return ABI; }
+EXPORT int32_t native_abi(void) {
+    return ABI;
+}

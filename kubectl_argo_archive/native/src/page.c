@@ -46,7 +46,7 @@ EXPORT int64_t page_header(const uint8_t *bytes, size_t size, int64_t *found) {
     if (!next_is(&reader, 0x2c)) return -1; /* a struct, two fields further: there is no checksum */
     found[2] = number(&reader);
     const int64_t encoding = number(&reader), of_levels = number(&reader);
-    (void)number(&reader);                    /* encoding of repetitions, of which a text has none */
+    (void)number(&reader); /* encoding of repetitions, of which a text has none */
     if (next_is(&reader, 0x1c) && !next_is(&reader, 0)) return -1; /* statistics, empty */
     if (!next_is(&reader, 0) || !next_is(&reader, 0)) return -1;   /* the ends of both structs */
     if (reader.broken || type != DATA_PAGE || encoding != PLAIN || of_levels != RLE) return -1;

@@ -47,7 +47,8 @@ bool time_of(Str text, int64_t *micros) {
     }
     int64_t found = (days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second) * 1000000 + fraction;
     if (end - at == 6 && (*at == '+' || *at == '-')) {
-        if (!number_at(at + 1, 2, &offset_hours) || at[3] != ':' || !number_at(at + 4, 2, &offset_minutes)) return false;
+        if (!number_at(at + 1, 2, &offset_hours) || at[3] != ':' || !number_at(at + 4, 2, &offset_minutes))
+            return false;
         int64_t offset = (int64_t)(offset_hours * 60 + offset_minutes) * 60000000;
         found += *at == '+' ? -offset : offset;
     } else if (end - at != 1 || *at != 'Z') {

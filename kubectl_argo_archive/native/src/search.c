@@ -16,7 +16,7 @@ static inline uint64_t equal64_plain(const uint8_t *data, uint8_t value) {
         word = __builtin_bswap64(word);
 #endif
         word ^= each * value;
-        word = ~(((word & low) + low) | word | low);           /* 0x80 where a byte is zero */
+        word = ~(((word & low) + low) | word | low);                 /* 0x80 where a byte is zero */
         found |= ((word >> 7) * 0x0102040810204080u >> 56) << 8 * i; /* the eight bits beside each other */
     }
     return found;
@@ -29,8 +29,8 @@ static __attribute__((noinline)) uint64_t careful_newlines(const uint8_t *data, 
     return found;
 }
 
-static __attribute__((noinline)) uint64_t careful_candidates(
-    const Needle *needle, const uint8_t *one, const uint8_t *other, size_t count) {
+static __attribute__((noinline)) uint64_t careful_candidates(const Needle *needle, const uint8_t *one,
+                                                             const uint8_t *other, size_t count) {
     uint64_t found = 0;
     for (size_t i = 0; i < count; i++) {
         const int both = (one[i] == needle->lower[0] || one[i] == needle->upper[0]) &&
@@ -75,7 +75,9 @@ static size_t commonness(uint8_t byte) {
     return found ? sizeof common - (size_t)(found - common) : 0;
 }
 
-static uint8_t upper(uint8_t byte) { return (uint8_t)(byte - 'a') < 26 ? byte - 32 : byte; }
+static uint8_t upper(uint8_t byte) {
+    return (uint8_t)(byte - 'a') < 26 ? byte - 32 : byte;
+}
 
 static Needle prepare(const uint8_t *bytes, size_t size, int fold) {
     Needle needle = {.bytes = bytes, .size = size, .fold = fold};

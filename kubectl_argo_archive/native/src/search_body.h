@@ -41,8 +41,8 @@ static inline TARGET int NAME(stands)(const Needle *needle, const uint8_t *place
 
 /* Those of the candidates where the needle does stand; of each line the first one, for more change nothing.
  * `known`: the line that the word begins in is one already. */
-static inline TARGET uint64_t NAME(first_hits)(
-    const Needle *needle, const uint8_t *place, uint64_t left, uint64_t newlines, int known) {
+static inline TARGET uint64_t NAME(first_hits)(const Needle *needle, const uint8_t *place, uint64_t left,
+                                               uint64_t newlines, int known) {
     uint64_t found = 0;
     if (known) left &= ~((newlines & -newlines) - 1); /* on behind the next newline; without one, nothing is left */
     while (left) {
@@ -96,8 +96,8 @@ static TARGET void NAME(count)(const Texts *texts, const Needle *needle, int64_t
 }
 
 /* Where the lines of one text that hold the needle (or all, without one) begin and end. */
-static TARGET size_t NAME(lines_of_text)(
-    const Texts *texts, const Needle *needle, size_t at, size_t end, int64_t *starts, int64_t *ends, size_t room) {
+static TARGET size_t NAME(lines_of_text)(const Texts *texts, const Needle *needle, size_t at, size_t end,
+                                         int64_t *starts, int64_t *ends, size_t room) {
     size_t count = 0, line = at;
     int hit = needle->size == 0;
     for (; at < end; at += 64) {
@@ -127,8 +127,8 @@ static TARGET size_t NAME(lines_of_text)(
     return count;
 }
 
-static TARGET size_t NAME(lines)(
-    const Texts *texts, const Needle *needle, int64_t *starts, int64_t *ends, size_t room) {
+static TARGET size_t NAME(lines)(const Texts *texts, const Needle *needle, int64_t *starts, int64_t *ends,
+                                 size_t room) {
     size_t count = 0;
     for (size_t i = 0; i < texts->count && count < room; i++) {
         const size_t from = (size_t)texts->bounds[i], to = (size_t)texts->bounds[i + 1];

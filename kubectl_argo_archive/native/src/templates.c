@@ -1,11 +1,13 @@
 #include "parts.h"
 
+/* clang-format off */
 #define TEMPLATE(X, T) X(T, name) X(T, container) X(T, script) X(T, containerSet) X(T, initContainers) \
     X(T, sidecars) X(T, steps) X(T, dag)
 #define CONTAINER(X, T) X(T, name) X(T, image)
 #define TASK(X, T) X(T, name) X(T, inline)
 #define DAG(X, T) X(T, tasks)
 #define CONTAINER_SET(X, T) X(T, containers)
+/* clang-format on */
 
 DEFINE_MEMBERS(template, TEMPLATE)
 DEFINE_MEMBERS(container, CONTAINER)
@@ -104,7 +106,8 @@ static bool read_template_members(Reader *reader, Document *document, Template *
         if (!read) return odd(reader);
     }
     /* two ways to say what the main containers are: the order in which they count is the exact reader's affair */
-    uint64_t kinds = (uint64_t)1 << template_container | (uint64_t)1 << template_script | (uint64_t)1 << template_containerSet;
+    uint64_t kinds =
+        (uint64_t)1 << template_container | (uint64_t)1 << template_script | (uint64_t)1 << template_containerSet;
     uint64_t both_tasks = (uint64_t)1 << template_steps | (uint64_t)1 << template_dag;
     if (__builtin_popcountll(object.seen & kinds) > 1 || (object.seen & both_tasks) == both_tasks) return odd(reader);
     return !reader->odd;
