@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fixtures.search_lakes import add_texts, lake_of
@@ -137,7 +138,8 @@ def test_what_is_computed_once_does_not_wait_for_other_objects() -> None:
 @pytest.mark.parametrize(
     "options",
     [{"compression": "snappy"}, {"use_dictionary": True}, {"data_page_version": "2.0"}, {"data_page_size": 100},
-     {"write_page_checksum": True}, {"use_dictionary": False, "write_statistics": ["block", "log_id"]}],
+     {"write_page_checksum": True}, {"use_dictionary": False, "write_statistics": ["block", "log_id"]},
+     {"use_dictionary": False, "write_statistics": ["block", "log_id"], "required": ("text", "log_id")}],
     ids=str,
 )  # fmt: skip
 def test_blocks_that_another_writer_laid_out(options: dict[str, Any], tmp_path: Path) -> None:
@@ -148,9 +150,12 @@ def test_blocks_that_another_writer_laid_out(options: dict[str, Any], tmp_path: 
     before = _found(tmp_path)
     assert sum(before[1].values()) > 40
     rows = [pq.ParquetFile(path).read_row_group(group) for group in range(pq.read_metadata(path).num_row_groups)]
-    with pq.ParquetWriter(path, rows[0].schema, **({"compression": "zstd"} | options)) as writer:
+    options = {"compression": "zstd"} | options
+    required = options.pop("required", ())
+    schema = pa.schema([field.with_nullable(field.nullable and field.name not in required) for field in rows[0].schema])
+    with pq.ParquetWriter(path, schema, **options) as writer:
         for group in rows:
-            writer.write_table(group, row_group_size=len(group))
+            writer.write_table(group.cast(schema), row_group_size=len(group))
     assert _found(tmp_path) == before
 
 

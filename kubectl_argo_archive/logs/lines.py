@@ -1,8 +1,8 @@
 """Bytes of a log → its lines: where each begins, its time, its level, and which lines are one entry.
 
 :mod:`.lines_stamp` says what the time and the level of one line are. Here the same is found for a block of lines at
-once: NumPy looks for more stamps where the first one stood, RE2 (in Arrow) finds the levels, and only lines that
-neither can decide are looked at one by one.
+once: C looks for more stamps where the first one stood, and for the levels, and only lines whose stamp is of
+another form are looked at one by one.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kubectl_argo_archive.logs import lines_rule, lines_stamp
+from kubectl_argo_archive.native import levels as native_levels
 
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.uint8]
@@ -88,8 +89,9 @@ def parse(block: bytes, state: State, around: datetime) -> tuple[Lines, State]:
     ends = newlines if block.endswith(b"\n") else np.append(newlines, len(block))
     starts = np.concatenate([np.zeros(1, np.int64), ends[:-1] + 1])
     texts = _texts(block, starts)
-    at, levels, rule = _times(block, data, starts, ends, texts, around)
-    _levels(texts, levels)
+    at, rule = _times(block, data, starts, ends, texts, around)
+    levels = np.zeros(len(starts), np.uint8)
+    native_levels.fill(data, starts, ends, levels)
     own_times, own_levels = at != NO_TIME, levels > 0
     goes_on = _goes_on(texts, data, starts, own_times, state)
     groups, at, levels = _entries(goes_on, at, levels, state)
@@ -108,9 +110,8 @@ def _texts(block: bytes, starts: Ints) -> pa.Array:
 
 def _times(
     block: bytes, data: Codes, starts: Ints, ends: Ints, texts: pa.Array, around: datetime
-) -> tuple[Ints, Codes, lines_rule.Rule | None]:
-    """Times, the levels that stand at one place behind them, and that place."""
-    levels = np.zeros(len(starts), np.uint8)
+) -> tuple[Ints, lines_rule.Rule | None]:
+    """Times, and the one place where they stand, if there is one."""
     at = np.full(len(starts), NO_TIME, np.int64)
     rules: list[lines_rule.Rule] = []
     open_ = np.arange(len(starts))
@@ -134,11 +135,9 @@ def _times(
                 hit, times = lines_rule.apply(rules[-1], data, starts[open_], ends[open_])
             taken = open_[hit]
             at[taken] = times[hit]
-            if found.match.re is not lines_stamp.ACCESS:
-                levels[taken] = lines_rule.levels(rules[-1], data, starts[taken], ends[taken])
             open_ = open_[~hit]
     alike = all(rule.place == rules[0].place and rule.prefix.isascii() for rule in rules)
-    return at, levels, rules[0] if 0 < len(rules) <= _ROUNDS and alike else None
+    return at, rules[0] if 0 < len(rules) <= _ROUNDS and alike else None
 
 
 def _candidates(texts: pa.Array, lines: Ints) -> Ints:
@@ -148,27 +147,6 @@ def _candidates(texts: pa.Array, lines: Ints) -> Ints:
     picked = texts.take(pa.array(lines))
     found: Ints = lines[np.asarray(pc.match_substring_regex(picked, lines_stamp.MAY_HAVE_STAMP))]
     return found
-
-
-def _levels(texts: pa.Array, codes: Codes) -> None:
-    """Fill in the levels that are still open."""
-    open_ = np.flatnonzero(codes == 0)
-    if not len(open_):
-        return
-    if len(open_) < len(texts):
-        texts = texts.take(pa.array(open_))
-    if _is_long(texts):
-        texts = pc.binary_slice(texts, 0, lines_stamp.LEVEL_BYTES)
-    found = pc.extract_regex(texts, lines_stamp.LEVEL)
-    for index in range(len(lines_stamp.LEVEL_GROUPS)):
-        words = found.field(index).dictionary_encode()
-        known = [lines_stamp.code(word.decode("ascii", "replace")) for word in words.dictionary.to_pylist()]
-        if any(known):
-            codes[open_] |= np.array([*known, 0], np.uint8)[words.indices.fill_null(len(known)).to_numpy()]
-
-
-def _is_long(texts: pa.Array) -> bool:
-    return bool(pc.max(pc.binary_length(texts)).as_py() > lines_stamp.LEVEL_BYTES)
 
 
 def _goes_on(

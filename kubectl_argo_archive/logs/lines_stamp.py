@@ -61,8 +61,7 @@ LEVEL = (
     r"|CRITICAL|SEVERE|PANIC)\b|[\[(](?P<b>trace|debug|info|notice|warning|warn|error|fatal|critical|crit|emerg|alert)"
     r"[\])]|^(?P<s>[Ff]atal|[Ee]rror|[Ww]arning|[Ii]nfo|[Dd]ebug):"
 )
-"""The same text for RE2 (fast path) and ``re`` (here); the first that stands in a line counts."""
-LEVEL_GROUPS = ("g", "j", "k", "t", "b", "s")
+"""The first that stands in a line counts; ``native/src/levels.c`` does the same without a regular expression."""
 LEVEL_BYTES = 256
 """A level further to the right is part of the message."""
 _LEVEL = re.compile(LEVEL.encode())

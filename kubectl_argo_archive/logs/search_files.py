@@ -75,6 +75,8 @@ class ParquetSource:
         if self._file_bytes is None:
             return None
         number = self._columns[column]
+        if number < 0:
+            return None
         chunk = self.metadata.row_group(group).column(number)
         if chunk.compression != "ZSTD" or chunk.has_dictionary_page:
             return None
@@ -91,9 +93,13 @@ class ParquetSource:
 
     @once
     def _columns(self) -> dict[str, int]:
-        """Number of each column that is no list."""
-        schema = self.metadata.schema
-        return {schema.column(i).path: i for i in range(len(schema)) if schema.column(i).max_repetition_level == 0}
+        """Number of each column that is no list; -1: it may not be read here, for its pages have other levels."""
+        columns = [self.metadata.schema.column(i) for i in range(len(self.metadata.schema))]
+        return {
+            column.path: i if column.max_definition_level == 1 else -1
+            for i, column in enumerate(columns)
+            if column.max_repetition_level == 0
+        }
 
     @once
     def _file_bytes(self) -> pa.NativeFile | None:

@@ -1,5 +1,7 @@
 #include "scalars.h"
 
+#include "dates.h"
+
 static const int64_t GO_ZERO = -62135596800000000; /* 0001-01-01T00:00:00Z */
 static const int64_t LAST = 253402300799999999;    /* 9999-12-31T23:59:59.999999Z */
 enum { MOST_DIGITS = 18 };
@@ -11,18 +13,6 @@ static bool number_at(const uint8_t *at, int digits, int *value) {
         *value = *value * 10 + at[i] - '0';
     }
     return true;
-}
-
-/* Days from 1970-01-01 in the proleptic Gregorian calendar. */
-static int64_t days_of(int year, int month, int day) {
-    int64_t y = month <= 2 ? year - 1 : year;
-    int64_t era = y / 400, of_era = y % 400, of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
-
-static int days_in(int year, int month) {
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    return days[month - 1] + (month == 2 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
 }
 
 bool time_of(Str text, int64_t *micros) {
