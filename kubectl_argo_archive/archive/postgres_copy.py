@@ -11,7 +11,7 @@ from pyarrow import csv
 from kubectl_argo_archive.archive.batches import Key
 from kubectl_argo_archive.archive.workflow_archive import KEY_SCHEMA
 
-_CHUNK_BYTES = 4 << 20
+_CHUNK_BYTES = 1 << 20
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0"
 _SHORT = struct.Struct("!h")
 _LONG = struct.Struct("!i")

@@ -74,11 +74,13 @@ def assemble(export_id: str, rows: pa.RecordBatch, parts: Mapping[str, Part]) ->
     workflows["instance_id"] = rows.column("instance_id")
     workflows["source_revision"] = rows.column("revision")
     workflows["json_bytes"] = rows.column("json_bytes")
+    everyone = pa.array(np.arange(len(rows)))
     whose = {
         "cluster": rows.column("cluster"),
         "uid": rows.column("uid"),
-        "namespace": workflows["namespace"],
-        "workflow": workflows["name"],
+        # copies: as long as one column of a native table lives, all of its memory does, and these outlive theirs
+        "namespace": workflows["namespace"].take(everyone),
+        "workflow": workflows["name"].take(everyone),
     }
     version = rows.column("version").to_numpy()
     export_ids = pa.array([export_id])

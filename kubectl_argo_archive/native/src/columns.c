@@ -1,8 +1,6 @@
 #include "columns.h"
 
-#include <stdlib.h>
-
-enum { NULLABLE = 2 };
+enum { KEPT = 16 << 20 }; /* of a buffer, for the next batch */
 
 static void add_offset(Buffer *offsets, const Buffer *data) {
     int32_t end = (int32_t)data->size;
@@ -20,6 +18,27 @@ void start_column(Column *column, ColumnSpec spec) {
     start_offsets(&column->key_offsets);
     start_offsets(&column->value_offsets);
     if (spec.kind == REPEATED) index_clear(&column->index, 64);
+}
+
+static void clear(Buffer *buffer) {
+    buffer->size = 0;
+    if (buffer->room > KEPT) release(buffer);
+}
+
+void clear_column(Column *column) {
+    clear(&column->valid);
+    clear(&column->offsets);
+    clear(&column->data);
+    clear(&column->key_offsets);
+    clear(&column->key_data);
+    clear(&column->value_offsets);
+    clear(&column->value_data);
+    clear(&column->index.slots);
+    column->rows = column->nulls = column->entries = 0;
+    start_offsets(&column->offsets);
+    start_offsets(&column->key_offsets);
+    start_offsets(&column->value_offsets);
+    if (column->spec.kind == REPEATED) index_clear(&column->index, 64);
 }
 
 void release_column(Column *column) {
@@ -144,169 +163,4 @@ void add_number(Column *column, Str key, int64_t value) {
 
 void put_entries(Column *column) {
     end_entries(column, true);
-}
-
-/* --- Arrow --- */
-
-static void *allocate(size_t size) {
-    Buffer buffer = {NULL, 0, 0};
-    return memset(claim(&buffer, size), 0, size);
-}
-
-static void free_array(struct ArrowArray *array) {
-    for (int64_t i = 0; i < array->n_buffers; i++) free((void *)(uintptr_t)array->buffers[i]);
-    free((void *)(uintptr_t)array->buffers);
-    for (int64_t i = 0; i < array->n_children; i++) {
-        if (array->children[i]->release) array->children[i]->release(array->children[i]);
-        free(array->children[i]);
-    }
-    free(array->children);
-    if (array->dictionary) {
-        if (array->dictionary->release) array->dictionary->release(array->dictionary);
-        free(array->dictionary);
-    }
-    array->release = NULL;
-}
-
-static void free_schema(struct ArrowSchema *schema) {
-    for (int64_t i = 0; i < schema->n_children; i++) {
-        if (schema->children[i]->release) schema->children[i]->release(schema->children[i]);
-        free(schema->children[i]);
-    }
-    free(schema->children);
-    if (schema->dictionary) {
-        if (schema->dictionary->release) schema->dictionary->release(schema->dictionary);
-        free(schema->dictionary);
-    }
-    schema->release = NULL;
-}
-
-/* An array without buffers yet. */
-static void start_array(struct ArrowArray *array, int64_t rows, int64_t nulls, int children) {
-    *array = (struct ArrowArray){.length = rows, .null_count = nulls, .n_children = children, .release = free_array};
-    array->buffers = allocate(3 * sizeof(void *));
-    if (children) array->children = allocate((size_t)children * sizeof(void *));
-    for (int i = 0; i < children; i++) array->children[i] = allocate(sizeof(struct ArrowArray));
-}
-
-static void start_schema(struct ArrowSchema *schema, const char *format, const char *name, int64_t flags,
-                         int children) {
-    *schema = (struct ArrowSchema){
-        .format = format, .name = name, .flags = flags, .n_children = children, .release = free_schema};
-    if (children) schema->children = allocate((size_t)children * sizeof(void *));
-    for (int i = 0; i < children; i++) schema->children[i] = allocate(sizeof(struct ArrowSchema));
-}
-
-/* Gives the buffer's memory to the array. */
-static void give(struct ArrowArray *array, Buffer *buffer) {
-    array->buffers[array->n_buffers++] = buffer->at ? buffer->at : allocate(8);
-    *buffer = (Buffer){NULL, 0, 0};
-}
-
-/* Bytes of 0 and 1 as bits. */
-static uint8_t *packed(const Buffer *flags) {
-    uint8_t *bits = allocate(flags->size / 8 + 8);
-    for (size_t i = 0; i < flags->size; i++) bits[i >> 3] |= (uint8_t)(flags->at[i] << (i & 7));
-    return bits;
-}
-
-static void give_validity(struct ArrowArray *array, Buffer *valid) {
-    array->buffers[array->n_buffers++] = array->null_count ? packed(valid) : NULL;
-    release(valid);
-}
-
-static void export_text(struct ArrowArray *array, struct ArrowSchema *schema, const char *name, int64_t flags,
-                        int64_t rows, Buffer *valid, Buffer *offsets, Buffer *data) {
-    int64_t nulls = 0;
-    for (size_t i = 0; i < valid->size; i++) nulls += !valid->at[i];
-    start_array(array, rows, nulls, 0);
-    start_schema(schema, "u", name, flags, 0);
-    give_validity(array, valid);
-    give(array, offsets);
-    give(array, data);
-}
-
-static void export_number(struct ArrowArray *array, struct ArrowSchema *schema, const char *format, const char *name,
-                          int64_t rows, int64_t nulls, Buffer *valid, Buffer *data) {
-    start_array(array, rows, nulls, 0);
-    start_schema(schema, format, name, NULLABLE, 0);
-    give_validity(array, valid);
-    give(array, data);
-}
-
-static void export_map(Column *column, struct ArrowArray *array, struct ArrowSchema *schema) {
-    Buffer none = {NULL, 0, 0}, valid = none;
-    int64_t entries = column->entries;
-    start_array(array, column->rows, column->nulls, 1);
-    start_schema(schema, "+m", column->spec.name, NULLABLE, 1);
-    give_validity(array, &column->valid);
-    give(array, &column->offsets);
-    struct ArrowArray *pairs = array->children[0];
-    struct ArrowSchema *pair = schema->children[0];
-    start_array(pairs, entries, 0, 2);
-    start_schema(pair, "+s", "entries", 0, 2);
-    pairs->n_buffers = 1; /* no validity */
-    export_text(pairs->children[0], pair->children[0], "key", 0, entries, &none, &column->key_offsets,
-                &column->key_data);
-    if (column->spec.kind == TEXT_MAP) {
-        valid = column->index.slots;
-        column->index.slots = none;
-        export_text(pairs->children[1], pair->children[1], "value", NULLABLE, entries, &valid, &column->value_offsets,
-                    &column->value_data);
-    } else {
-        export_number(pairs->children[1], pair->children[1], "l", "value", entries, 0, &valid, &column->value_data);
-    }
-}
-
-static void export_column(Column *column, struct ArrowArray *array, struct ArrowSchema *schema) {
-    static const char *const formats[] = {
-        [TIME] = "tsu:UTC", [INT64] = "l", [INT32] = "i", [DOUBLE] = "g", [REPEATED] = "i"};
-    const char *name = column->spec.name;
-    Buffer none = {NULL, 0, 0};
-    switch (column->spec.kind) {
-        case TEXT:
-            export_text(array, schema, name, NULLABLE, column->rows, &column->valid, &column->offsets, &column->data);
-            break;
-        case REPEATED:
-        case TIME:
-        case INT64:
-        case INT32:
-        case DOUBLE:
-            export_number(array, schema, formats[column->spec.kind], name, column->rows, column->nulls, &column->valid,
-                          &column->data);
-            break;
-        case FLAG: {
-            Buffer bits = {packed(&column->data), 1, 1};
-            export_number(array, schema, "b", name, column->rows, column->nulls, &column->valid, &bits);
-            break;
-        }
-        case TEXTS:
-            start_array(array, column->rows, column->nulls, 1);
-            start_schema(schema, "+l", name, NULLABLE, 1);
-            give_validity(array, &column->valid);
-            give(array, &column->offsets);
-            export_text(array->children[0], schema->children[0], "element", NULLABLE, column->entries, &none,
-                        &column->key_offsets, &column->key_data);
-            break;
-        case TEXT_MAP:
-        case NUMBER_MAP: export_map(column, array, schema); break;
-    }
-    if (column->spec.kind == REPEATED) {
-        array->dictionary = allocate(sizeof(struct ArrowArray));
-        schema->dictionary = allocate(sizeof(struct ArrowSchema));
-        export_text(array->dictionary, schema->dictionary, "", NULLABLE, column->entries, &none, &column->key_offsets,
-                    &column->key_data);
-    }
-}
-
-void export_columns(Column *columns, int count, int64_t rows, struct ArrowArray *array, struct ArrowSchema *schema) {
-    start_array(array, rows, 0, count);
-    start_schema(schema, "+s", "", 0, count);
-    array->n_buffers = 1; /* no validity */
-    for (int i = 0; i < count; i++) {
-        ColumnSpec spec = columns[i].spec;
-        export_column(&columns[i], array->children[i], schema->children[i]);
-        release_column(&columns[i]); /* what was not given away */
-        start_column(&columns[i], spec);
-    }
 }

@@ -1,25 +1,8 @@
-/* Columns that grow value by value, and leave as an Arrow record batch through Arrow's C data interface. */
+/* Columns that grow value by value. */
 #ifndef COLUMNS_H
 #define COLUMNS_H
 
 #include "memory.h"
-
-/* https://arrow.apache.org/docs/format/CDataInterface.html */
-struct ArrowSchema {
-    const char *format, *name, *metadata;
-    int64_t flags, n_children;
-    struct ArrowSchema **children, *dictionary;
-    void (*release)(struct ArrowSchema *);
-    void *private_data;
-};
-
-struct ArrowArray {
-    int64_t length, null_count, offset, n_buffers, n_children;
-    const void **buffers;
-    struct ArrowArray **children, *dictionary;
-    void (*release)(struct ArrowArray *);
-    void *private_data;
-};
 
 typedef enum {
     TEXT,
@@ -50,6 +33,8 @@ typedef struct {
 } Column;
 
 void start_column(Column *column, ColumnSpec spec);
+/* No rows again, with the memory for as many. */
+void clear_column(Column *column);
 void release_column(Column *column);
 
 void put_null(Column *column);
@@ -62,8 +47,5 @@ void add_text(Column *column, Str item);                 /* TEXTS */
 void add_pair(Column *column, Str key, Str value);       /* TEXT_MAP */
 void add_number(Column *column, Str key, int64_t value); /* NUMBER_MAP */
 void put_entries(Column *column);
-
-/* Moves the columns into a struct array; they start anew. */
-void export_columns(Column *columns, int count, int64_t rows, struct ArrowArray *array, struct ArrowSchema *schema);
 
 #endif

@@ -2,7 +2,7 @@
  * are plainly right. The others are left to it. */
 #include <stdlib.h>
 
-#include "columns.h"
+#include "arrow.h"
 #include "images.h"
 
 /* clang-format off */
@@ -487,9 +487,10 @@ EXPORT void flattener_add(Flattener *flattener, const uint8_t *json, const int64
     }
 }
 
-/* Moves the rows of one table out, as an Arrow struct array. */
+/* The rows of one table, as an Arrow struct array; the table is empty then. */
 EXPORT void flattener_export(Flattener *flattener, int32_t table, struct ArrowArray *array,
                              struct ArrowSchema *schema) {
     export_columns(flattener->columns[table], table_specs[table].columns, flattener->rows[table], array, schema);
+    for (int i = 0; i < table_specs[table].columns; i++) clear_column(&flattener->columns[table][i]);
     flattener->rows[table] = 0;
 }

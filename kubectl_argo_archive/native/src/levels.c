@@ -13,19 +13,26 @@ static const struct {
     const char *word;
     uint8_t code;
 } words[] = {
-    {"TRACE", 1}, {"10", 1},       {"V", 1},    {"VERBOSE", 1}, {"DEBUG", 2},       {"20", 2},
-    {"D", 2},     {"DBG", 2},      {"INFO", 3}, {"NOTICE", 3},  {"INFORMATION", 3}, {"INFORMATIONAL", 3},
-    {"30", 3},    {"I", 3},        {"WARN", 4}, {"WARNING", 4}, {"40", 4},          {"W", 4},
-    {"ERROR", 5}, {"ERR", 5},      {"E", 5},    {"SEVERE", 5},  {"50", 5},          {"FATAL", 6},
-    {"F", 6},     {"CRITICAL", 6}, {"CRIT", 6}, {"PANIC", 6},   {"EMERG", 6},       {"EMERGENCY", 6},
-    {"ALERT", 6}, {"60", 6},       {"DPANIC", 6},
+    {"TRACE", 1},  {"10", 1},        {"V", 1},      {"VERBOSE", 1},     {"DEBUG", 2},         {"20", 2},   {"D", 2},
+    {"DBG", 2},    {"INFO", 3},      {"NOTICE", 3}, {"INFORMATION", 3}, {"INFORMATIONAL", 3}, {"30", 3},   {"I", 3},
+    {"WARN", 4},   {"WARNING", 4},   {"40", 4},     {"W", 4},           {"ERROR", 5},         {"ERR", 5},  {"E", 5},
+    {"SEVERE", 5}, {"50", 5},        {"FATAL", 6},  {"F", 6},           {"CRITICAL", 6},      {"CRIT", 6}, {"PANIC", 6},
+    {"EMERG", 6},  {"EMERGENCY", 6}, {"ALERT", 6},  {"60", 6},          {"DPANIC", 6},
 };
 enum { LONGEST = 13 };
 
-static inline int is_digit(uint8_t byte) { return (uint8_t)(byte - '0') < 10; }
-static inline int is_letter(uint8_t byte) { return (uint8_t)((byte | 32) - 'a') < 26; }
-static inline int is_word(uint8_t byte) { return is_digit(byte) || is_letter(byte) || byte == '_'; }
-static inline int is_space(uint8_t byte) { return byte == ' ' || (byte >= '\t' && byte <= '\r'); }
+static inline int is_digit(uint8_t byte) {
+    return (uint8_t)(byte - '0') < 10;
+}
+static inline int is_letter(uint8_t byte) {
+    return (uint8_t)((byte | 32) - 'a') < 26;
+}
+static inline int is_word(uint8_t byte) {
+    return is_digit(byte) || is_letter(byte) || byte == '_';
+}
+static inline int is_space(uint8_t byte) {
+    return byte == ' ' || (byte >= '\t' && byte <= '\r');
+}
 
 /* The code of a word in any case; 0 if it names no level. */
 static uint8_t code_of(const uint8_t *at, size_t size) {
@@ -52,22 +59,26 @@ static const uint8_t *behind_any(Line line, const uint8_t *at, const char *const
     return NULL;
 }
 
-static inline int begins_word(Line line, const uint8_t *at) { return at == line.start || !is_word(at[-1]); }
+static inline int begins_word(Line line, const uint8_t *at) {
+    return at == line.start || !is_word(at[-1]);
+}
 
 /* A value behind `"level":` or `level=`: its letters (or, in JSON, digits), perhaps behind a quote. */
 static int value(Line line, const uint8_t *at, int json, uint8_t *code) {
     const uint8_t *stop;
     if (at < line.end && (*at == '"' || (!json && *at == '\''))) at++;
-    for (stop = at; stop < line.end && is_letter(*stop); stop++) {}
+    for (stop = at; stop < line.end && is_letter(*stop); stop++) {
+    }
     if (stop == at && json)
-        for (; stop < line.end && is_digit(*stop); stop++) {}
+        for (; stop < line.end && is_digit(*stop); stop++) {
+        }
     *code = code_of(at, (size_t)(stop - at));
     return stop > at;
 }
 
 /* `"level": "warn"` */
 static int in_json(Line line, const uint8_t *at, uint8_t *code) {
-    static const char *const keys[] = {"\"level\"", "\"lvl\"", "\"severity\"", "\"levelname\"", "\"loglevel\"",
+    static const char *const keys[] = {"\"level\"",     "\"lvl\"", "\"severity\"", "\"levelname\"", "\"loglevel\"",
                                        "\"log.level\"", NULL};
     if (!(at = behind_any(line, at, keys))) return 0;
     while (at < line.end && is_space(*at)) at++;

@@ -26,7 +26,9 @@ typedef struct {
 
 enum { ROOM = 3 }; /* bytes behind the stamp that tell whether it goes on */
 
-static inline int is_digit(uint8_t byte) { return (uint8_t)(byte - '0') < 10; }
+static inline int is_digit(uint8_t byte) {
+    return (uint8_t)(byte - '0') < 10;
+}
 
 static inline int number(const uint8_t *stamp, Span span) {
     int value = 0;
@@ -66,7 +68,8 @@ static int fits(const Form *form, const uint8_t *stamp) {
 
 static int moment(const Form *form, const uint8_t *stamp, int64_t *at) {
     const Span *parts = form->parts;
-    const int month = parts[MONTH_NAME].low >= 0 ? month_named(stamp + parts[MONTH_NAME].low) : number(stamp, parts[MONTH]);
+    const int month =
+        parts[MONTH_NAME].low >= 0 ? month_named(stamp + parts[MONTH_NAME].low) : number(stamp, parts[MONTH]);
     const int day = number(stamp, parts[DAY]), hour = number(stamp, parts[HOUR]);
     const int minute = number(stamp, parts[MINUTE]), second = number(stamp, parts[SECOND]);
     if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 59) return 0;
