@@ -58,8 +58,8 @@ class BuildNative(build_ext):
         """Compile and link in one go; the sources are few."""
         target = Path(self.get_ext_fullpath(ext.name))
         target.parent.mkdir(parents=True, exist_ok=True)
-        position = () if sys.platform == "win32" else ("-fPIC",)
-        command = [*_compiler(), *FLAGS, *position, "-shared", "-s", "-o", str(target), *ext.sources]
+        platform_flags = {"linux": ["-fPIC", "-flto"], "win32": []}.get(sys.platform, ["-fPIC"])
+        command = [*_compiler(), *FLAGS, *platform_flags, "-shared", "-s", "-o", str(target), *ext.sources]
         self.announce(shlex.join(command), level=2)
         subprocess.run(command, check=True)
 

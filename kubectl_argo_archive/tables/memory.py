@@ -9,14 +9,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_OBJECTS = 50_000
+"""So many more before the collector looks for cycles: a batch makes thousands, and no cycles."""
+
 
 @contextmanager
 def few_collections() -> Iterator[None]:
-    """What is alive now stays so: the collector need not look at it again and again."""
+    """What is alive now stays so: the collector need not look at it again and again, nor after every few objects."""
+    before = gc.get_threshold()
     gc.freeze()
+    gc.set_threshold(_OBJECTS, *before[1:])
     try:
         yield
     finally:
+        gc.set_threshold(*before)
         gc.unfreeze()
 
 

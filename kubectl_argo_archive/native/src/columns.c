@@ -34,7 +34,7 @@ void clear_column(Column *column) {
     clear(&column->value_offsets);
     clear(&column->value_data);
     clear(&column->index.slots);
-    column->rows = column->nulls = column->entries = 0;
+    column->rows = column->nulls = column->entries = column->last = 0;
     start_offsets(&column->offsets);
     start_offsets(&column->key_offsets);
     start_offsets(&column->value_offsets);
@@ -74,7 +74,7 @@ static void index_anew(Column *column) {
     }
 }
 
-static int32_t code_of(Column *column, Str text) {
+static int32_t look_up(Column *column, Str text) {
     uint32_t *slot = index_slot(&column->index, text, dictionary_text, column);
     if (slot && *slot) return (int32_t)*slot - 1;
     if (slot)
@@ -84,6 +84,12 @@ static int32_t code_of(Column *column, Str text) {
     column->entries++;
     if ((uint32_t)column->entries > column->index.mask / 2) index_anew(column);
     return (int32_t)column->entries - 1;
+}
+
+static inline int32_t code_of(Column *column, Str text) {
+    /* what repeats mostly does so at once */
+    if (column->entries && same(dictionary_text(column, (uint32_t)column->last), text)) return column->last;
+    return column->last = look_up(column, text);
 }
 
 void put_text(Column *column, Str text) {

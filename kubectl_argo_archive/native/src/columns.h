@@ -29,6 +29,7 @@ typedef struct {
     /* REPEATED: the dictionary's offsets and bytes. Lists and maps: keys (or items) and values. */
     Buffer key_offsets, key_data, value_offsets, value_data;
     int64_t entries;
+    int32_t last; /* REPEATED: the code of the row before */
     Index index;
 } Column;
 
