@@ -138,7 +138,7 @@ def _sanitizing() -> tuple[str, str] | None:
     return None
 
 
-def test_damaged_documents_touch_no_foreign_memory(tmp_path: Path) -> None:
+def test_damaged_documents_and_lines_touch_no_foreign_memory(tmp_path: Path) -> None:
     if (found := _sanitizing()) is None:
         pytest.skip("no gcc with AddressSanitizer here")
     compiler, runtime = found
@@ -152,5 +152,6 @@ def test_damaged_documents_touch_no_foreign_memory(tmp_path: Path) -> None:
         [sys.executable, str(script), str(target)], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-4000:]
-    taken = int(done.stdout.split()[0])
-    assert 300 < taken < 2000
+    documents, stamps = map(int, done.stdout.split())
+    assert 300 < documents < 2000
+    assert stamps > 1000

@@ -54,11 +54,15 @@ class Engine:
         self._has: frozenset[str] | None = None
         try:
             self.con = duckdb.connect(
-                config={**_CONFIG, **self._resources(), "temp_directory": self._spill.name if self._spill else ""}
+                config={
+                    **_CONFIG,
+                    **self._resources(),
+                    "arrow_lossless_conversion": lossless,
+                    "temp_directory": self._spill.name if self._spill else "",
+                }
             )
-            self.con.execute("SET TimeZone = 'UTC'")
-            self.con.execute("SET enable_progress_bar = false")  # it would write to standard output
-            self.con.execute(f"SET arrow_lossless_conversion = {lossless}")
+            # a progress bar would write to standard output
+            self.con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         except duckdb.Error as error:
             self._clean()
             raise QueryError(f"DuckDB does not start: {error}") from error
@@ -98,9 +102,9 @@ class Engine:
         """From now on only the prepared files can be read, and nothing can be changed; ``has``: see :meth:`serves`."""
         self._has = has
         paths = ", ".join("'" + url.replace("'", "''") + "'" for url in self._urls)
-        self.con.execute(f"SET allowed_paths = [{paths}]")
-        self.con.execute("SET enable_external_access = false")
-        self.con.execute("SET lock_configuration = true")
+        self.con.execute(
+            f"SET allowed_paths = [{paths}]; SET enable_external_access = false; SET lock_configuration = true"
+        )
 
     def start_clock(self) -> None:
         """From now on the time limit counts, afresh."""
