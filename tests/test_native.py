@@ -17,7 +17,7 @@ import pytest
 
 from kubectl_argo_archive.demo.workflows import generate_json
 from kubectl_argo_archive.errors import ArgoArchiveError
-from kubectl_argo_archive.native import library
+from kubectl_argo_archive.native import loading
 from kubectl_argo_archive.native.flatten import DOCUMENT, ODD, TAKEN, NativeFlattener
 from kubectl_argo_archive.tables.assemble import physical_schema
 from kubectl_argo_archive.tables.schema import BY_NAME
@@ -106,12 +106,12 @@ def test_memory_is_given_back(native: NativeFlattener) -> None:
 
 
 def test_a_missing_or_stale_library_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    real = library.load.__wrapped__
-    monkeypatch.setattr(library, "ABI", library.ABI + 1)
+    real = loading.load.__wrapped__
+    monkeypatch.setattr(loading, "ABI", loading.ABI + 1)
     with pytest.raises(ArgoArchiveError, match="is of another version") as stale:
         real()
     assert "reinstall" in (stale.value.hint or "")
-    monkeypatch.setattr(library, "__file__", str(tmp_path / "library.py"))
+    monkeypatch.setattr(loading, "__file__", str(tmp_path / "loading.py"))
     with pytest.raises(ArgoArchiveError, match="is missing"):
         real()
     (tmp_path / "_native.so").write_bytes(b"no library")
@@ -122,7 +122,7 @@ def test_a_missing_or_stale_library_is_named(monkeypatch: pytest.MonkeyPatch, tm
 def test_the_library_knows_nothing_of_python() -> None:
     text = "".join(source.read_text() for source in [*SOURCES, *SOURCES[0].parent.glob("*.h")])
     assert "Python.h" not in text
-    assert isinstance(library.load(), ctypes.CDLL)
+    assert isinstance(loading.load(), ctypes.CDLL)
 
 
 def _sanitizing() -> tuple[str, str] | None:

@@ -173,8 +173,8 @@ def test_nothing_outside_the_data_is_touched(variant: tuple[str, ...], tmp_path:
     if subprocess.run([*command, "-shared", "-o", str(watched), *names], check=False).returncode:
         pytest.skip("gcc has no sanitizers here")
     asan = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True).stdout
-    plugin = "import ctypes, sys\nfrom kubectl_argo_archive.native import library, search\n" + (
-        f"library.load.cache_clear()\nwatched = ctypes.CDLL({str(watched)!r})\nsearch.load = lambda: watched\n"
+    plugin = "import ctypes\nfrom kubectl_argo_archive.native import search\n" + (
+        f"watched = ctypes.CDLL({str(watched)!r})\nsearch.load = lambda: watched\n"
     )
     (tmp_path / "watching.py").write_text(plugin)
     environment = os.environ | {

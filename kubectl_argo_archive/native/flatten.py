@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from kubectl_argo_archive.native.library import load
+from kubectl_argo_archive.native.loading import load
 
 TAKEN, ODD, NOT_WANTED = 0, 1, 2
 """What became of a document: its rows were made; it is not plainly right; it finished outside the wanted period."""

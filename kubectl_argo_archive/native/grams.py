@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from kubectl_argo_archive.native.library import load
+from kubectl_argo_archive.native.loading import load
 
 SLOTS = (1 << 19) + (1 << 16)
 """Flags that there are."""

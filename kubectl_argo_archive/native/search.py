@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kubectl_argo_archive.native.library import load
+from kubectl_argo_archive.native.loading import load
 
 Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from kubectl_argo_archive.native.library import load
+from kubectl_argo_archive.native.loading import load
 
 Ints = npt.NDArray[np.int64]
 PARTS = ("Y", "y", "M", "b", "D", "h", "m", "s", "f")
