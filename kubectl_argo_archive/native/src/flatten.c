@@ -452,7 +452,7 @@ static Outcome flatten(Flattener *flattener, const uint8_t *json, size_t size, i
     return TAKEN;
 }
 
-/* --- what Python calls: tables/native_flatten.py --- */
+/* --- what Python calls: native/flatten.py --- */
 
 EXPORT Flattener *flattener_new(void) {
     Flattener *flattener = calloc(1, sizeof(Flattener));
