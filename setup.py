@@ -70,7 +70,7 @@ class PlatformWheel(bdist_wheel):
     def get_tag(self) -> tuple[str, str, str]:
         """No tie to an interpreter or its ABI; on Linux, what the compiler was told."""
         tag: tuple[Any, Any, str] = super().get_tag()
-        ours = _on_glibc() and "KUBECTL_ARGO_ARCHIVE_CC" not in os.environ
+        ours = _on_glibc() and not os.environ.get("KUBECTL_ARGO_ARCHIVE_CC")
         return "py3", "none", f"manylinux_{'_'.join(GLIBC)}_{platform.machine()}" if ours else tag[2]
 
 

@@ -155,3 +155,16 @@ def test_damaged_documents_and_lines_touch_no_foreign_memory(tmp_path: Path) -> 
     documents, stamps = map(int, done.stdout.split())
     assert 300 < documents < 2000
     assert stamps > 1000
+
+
+def test_a_template_inside_a_step_without_a_name_is_left_to_the_exact_path(native: NativeFlattener) -> None:
+    """Its containers stand where those of the template around it would."""
+    step = '{"inline":{"container":{"image":"inside"}}}'
+    text = (
+        f'{{"metadata":{{"name":"w"}},"spec":{{"templates":[{{"name":"main","steps":[[{step}]]}}]}},'
+        '"status":{"phase":"Succeeded","nodes":{"w":{"type":"Pod","templateName":"main","phase":"Succeeded"}}}}'
+    )
+    assert flattened(native, text.encode())[0] == [ODD]
+    named = text.replace('{"inline"', '{"name":"a","inline"')
+    outcomes, tables = flattened(native, named.encode())
+    assert (outcomes, tables["nodes"]["image"].to_pylist()) == ([TAKEN], [None])

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from kubectl_argo_archive.logs import lines_rule, lines_stamp
 from kubectl_argo_archive.native import levels as native_levels
+from kubectl_argo_archive.native.search import find_lines
 
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.uint8]
@@ -85,9 +86,7 @@ def parse(block: bytes, state: State, around: datetime) -> tuple[Lines, State]:
         around: see :func:`.lines_stamp.stamp`.
     """
     data = np.frombuffer(block, np.uint8)
-    newlines = np.flatnonzero(data == 10)
-    ends = newlines if block.endswith(b"\n") else np.append(newlines, len(block))
-    starts = np.concatenate([np.zeros(1, np.int64), ends[:-1] + 1])
+    starts, ends = find_lines(data, np.array([0, len(block)]))
     texts = _texts(block, starts)
     at, rule = _times(block, data, starts, ends, texts, around)
     levels = np.zeros(len(starts), np.uint8)

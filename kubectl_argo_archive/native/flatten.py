@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,17 @@ _SCHEMA_BYTES, _ARRAY_BYTES = 72, 80
 """Sizes of the structs of Arrow's C data interface, where an address has eight bytes."""
 
 
+@cache
+def _library() -> ctypes.CDLL:
+    library = load()
+    address, number = ctypes.c_void_p, ctypes.c_int64
+    library.flattener_new.restype = address
+    library.flattener_free.argtypes = (address,)
+    library.flattener_add.argtypes = (address, address, address, number, number, number, address)
+    library.flattener_export.argtypes = (address, ctypes.c_int32, address, address)
+    return library
+
+
 class NativeFlattener:
     """The rows of batches of documents; one thread at a time.
 
@@ -36,15 +48,8 @@ class NativeFlattener:
 
     def __init__(self, *, since: datetime | None = None, until: datetime | None = None) -> None:
         self._since, self._until = _micros(since), _micros(until)
-        self._library = library = load()
-        library.flattener_new.restype = ctypes.c_void_p
-        library.flattener_free.argtypes = [ctypes.c_void_p]
-        library.flattener_add.argtypes = [
-            ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64,
-            ctypes.c_void_p,
-        ]  # fmt: skip
-        library.flattener_export.argtypes = [ctypes.c_void_p, ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p]
-        self._handle: int | None = library.flattener_new()
+        self._library = _library()
+        self._handle: int | None = self._library.flattener_new()
         if self._handle is None:
             raise MemoryError
 

@@ -5,12 +5,8 @@ from __future__ import annotations
 import ctypes
 from functools import cache
 
-import numpy as np
-import numpy.typing as npt
-
+from kubectl_argo_archive.native.arrays import Bytes, Ints, check_bytes, lines_in
 from kubectl_argo_archive.native.loading import load
-
-Ints = npt.NDArray[np.int64]
 
 
 @cache
@@ -22,7 +18,7 @@ def _library() -> ctypes.CDLL:
     return library
 
 
-def fill(data: npt.NDArray[np.uint8], starts: Ints, ends: Ints, codes: npt.NDArray[np.uint8]) -> None:
+def fill(data: Bytes, starts: Ints, ends: Ints, codes: Bytes) -> None:
     """Look for the level of every line whose code is still 0.
 
     Args:
@@ -34,11 +30,10 @@ def fill(data: npt.NDArray[np.uint8], starts: Ints, ends: Ints, codes: npt.NDArr
     Raises:
         ValueError: a line does not lie in the data.
     """
-    arrays = [np.ascontiguousarray(array, np.int64) for array in (starts, ends)]
-    if not len(starts) == len(ends) == len(codes) or codes.dtype != np.uint8 or not codes.flags.c_contiguous:
-        raise ValueError("a start, an end and a code for each line are needed")
-    if not data.flags.c_contiguous or data.dtype != np.uint8:
-        raise ValueError("bytes beside each other are needed")
-    addresses = (array.ctypes.data for array in arrays)
-    if _library().levels_fill(data.ctypes.data, len(data), *addresses, len(codes), codes.ctypes.data) < 0:
+    starts, ends = lines_in(data, starts, ends)
+    check_bytes(codes)
+    if len(codes) != len(starts):
+        raise ValueError("a code for each line is needed")
+    places = starts.ctypes.data, ends.ctypes.data
+    if _library().levels_fill(data.ctypes.data, len(data), *places, len(codes), codes.ctypes.data) < 0:
         raise ValueError("lines do not lie in the data")

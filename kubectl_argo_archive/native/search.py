@@ -11,12 +11,11 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from kubectl_argo_archive.native.arrays import Bytes as Bytes
+from kubectl_argo_archive.native.arrays import Ints as Ints
+from kubectl_argo_archive.native.arrays import check_bytes
 from kubectl_argo_archive.native.loading import load
-
-Ints = npt.NDArray[np.int64]
-Bytes = npt.NDArray[np.uint8]
 
 _ADDRESS, _SIZE, _NUMBER = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int64
 _TEXTS = (_ADDRESS, _SIZE, _ADDRESS, _SIZE)
@@ -125,7 +124,6 @@ def page_texts(page: Bytes, values: int) -> tuple[Bytes, Ints] | None:
 
 
 def _check(data: Bytes, bounds: Ints | None) -> None:
-    if data.dtype != np.uint8 or not data.flags.c_contiguous:
-        raise ValueError("bytes beside each other are needed")
+    check_bytes(data)
     if bounds is not None and (bounds.dtype != np.int64 or not bounds.flags.c_contiguous or not len(bounds)):
         raise ValueError("bounds are 64-bit numbers beside each other")

@@ -9,9 +9,9 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from kubectl_argo_archive.native.arrays import Bytes, Ints, lines_in
 from kubectl_argo_archive.native.loading import load
 
-Ints = npt.NDArray[np.int64]
 PARTS = ("Y", "y", "M", "b", "D", "h", "m", "s", "f")
 """In the order of the enumeration; four-digit and two-digit year, month as number and as name, …"""
 _SAME, _DIGIT, _DIGIT_OR_SPACE, _LETTER = range(4)
@@ -78,9 +78,7 @@ def _library() -> ctypes.CDLL:
     return library
 
 
-def read(
-    form: Form, data: npt.NDArray[np.uint8], starts: Ints, ends: Ints
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+def read(form: Form, data: Bytes, starts: Ints, ends: Ints) -> tuple[npt.NDArray[np.bool_], Ints]:
     """Which lines begin with a stamp of the form, and its microsecond since 1970 (rubbish for the others).
 
     Args:
@@ -92,9 +90,7 @@ def read(
     Raises:
         ValueError: a line does not lie in the data.
     """
-    starts, ends = np.ascontiguousarray(starts, np.int64), np.ascontiguousarray(ends, np.int64)
-    if len(starts) != len(ends) or not data.flags.c_contiguous or data.dtype != np.uint8:
-        raise ValueError("bytes beside each other, and a start and an end for each line are needed")
+    starts, ends = lines_in(data, starts, ends)
     taken, at = np.empty(len(starts), bool), np.empty(len(starts), np.int64)
     found = _library().stamps_read(
         ctypes.byref(form.raw), data.ctypes.data, len(data), starts.ctypes.data, ends.ctypes.data, len(starts),

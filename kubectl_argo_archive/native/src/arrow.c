@@ -2,7 +2,6 @@
 #include "arrow.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #if !defined(_WIN32)
@@ -42,10 +41,7 @@ static Piece *new_piece(size_t size) {
     } else
 #endif
         piece = aligned_alloc(ALIGNED, size);
-    if (piece == NULL) {
-        fputs("error: out of memory\n", stderr);
-        abort();
-    }
+    piece = checked(piece);
     piece->size = size;
     atomic_init(&piece->users, 0);
     return piece;

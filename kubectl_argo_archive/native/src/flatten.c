@@ -429,16 +429,16 @@ static Outcome flatten(Flattener *flattener, const uint8_t *json, size_t size, i
                        int32_t number) {
     Document *document = &flattener->document;
     int64_t retries;
-    if (!read_document(document, json, size) || !is_sound(document) ||
-        !link_nodes(&flattener->graph, document, &retries) ||
+    if (!read_document(document, json, size) || !is_sound(document)) return ODD;
+    if ((since != MISSING || until != MISSING) && document->finished_at == MISSING) return NOT_WANTED;
+    if (since != MISSING && document->finished_at < since) return NOT_WANTED;
+    if (until != MISSING && document->finished_at >= until) return NOT_WANTED;
+    if (!link_nodes(&flattener->graph, document, &retries) ||
         !find_images(&flattener->images, document, &flattener->graph))
         return ODD;
     uint64_t repeated = repeated_bytes(document);
     if (flattener->repeated + repeated > MOST_REPEATED) return ODD;
     flattener->repeated += repeated;
-    if ((since != MISSING || until != MISSING) && document->finished_at == MISSING) return NOT_WANTED;
-    if (since != MISSING && document->finished_at < since) return NOT_WANTED;
-    if (until != MISSING && document->finished_at >= until) return NOT_WANTED;
     put_workflow(flattener, document, number, retries);
     for (uint32_t i = 0; i < COUNT(document->nodes, Node); i++)
         put_node(flattener, document, ITEM(document->nodes, Node, i), number);

@@ -11,7 +11,7 @@ struct Block {
     uint8_t bytes[];
 };
 
-static void *checked(void *memory) {
+void *checked(void *memory) {
     if (memory == NULL) {
         fputs("error: out of memory\n", stderr);
         abort();

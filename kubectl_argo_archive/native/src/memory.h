@@ -52,6 +52,9 @@ static inline bool filled(Str text) {
 
 uint64_t hash_of(Str text);
 
+/* Memory that was asked for; the process ends if there is none. */
+void *checked(void *memory);
+
 /* Grown by doubling; the process ends if memory does, as it would under the system's own limit. */
 typedef struct {
     uint8_t *at;

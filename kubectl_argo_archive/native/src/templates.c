@@ -62,7 +62,8 @@ static bool read_task(Reader *reader, Document *document, Buffer *inside) {
             found = true;
         }
     }
-    if (found && name.at) {
+    if (found) {
+        if (name.at == NULL) return odd(reader); /* nobody finds it, but its containers would count for those around */
         ITEM(document->templates, Template, index)->key = name;
         append(inside, &index, sizeof index);
     }
