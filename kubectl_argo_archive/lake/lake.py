@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 
 _LEDGER_KEY = "kubectl-argo-archive.publish"
 """Commit metadata of the ledger: a reader learns the newest row from the log, without opening a data file."""
+
+_TABLES_AT_ONCE = 8
+"""Their logs are independent, and each takes several round trips to the storage."""
+
+_Item, _Result = TypeVar("_Item"), TypeVar("_Result")
 
 
 class Lake:
@@ -166,9 +172,8 @@ class LakeWriter:
     def prepare(self, lake: Lake) -> None:
         """Create missing tables, undo what a dead writer left, and look at the newest publish."""
         newest = lake.ledger()
-        for spec in self._specs(newest):
-            if newest is None or spec.name not in newest["table_versions"]:
-                self._tables.create(spec)
+        known = newest["table_versions"] if newest else {}
+        _at_once(self._tables.create, (spec for spec in self._specs(newest) if spec.name not in known))
         self._roll_back(newest)
         dead = self._lock.predecessor
         if dead and not (newest and newest["export_id"] == dead):  # it may have died after its publish
@@ -193,12 +198,13 @@ class LakeWriter:
     def _roll_back(self, newest: dict[str, Any] | None) -> None:
         """Undo commits that no ledger row names."""
         versions = newest["table_versions"] if newest else {}
-        for spec in self._specs(newest):
-            if spec is EXPORTS:
-                continue
+
+        def roll_back(spec: TableSpec) -> None:
             wanted = versions.get(spec.name, 0)
             if self._tables.version(spec.name) > wanted:
                 self._tables.restore(spec.name, wanted)
+
+        _at_once(roll_back, (spec for spec in self._specs(newest) if spec is not EXPORTS))
 
     def _delete_files_of(self, export_id: str) -> None:
         for spec in STORED:
@@ -220,15 +226,7 @@ class LakeWriter:
             self._lock.check()
             # opened anew: hours may have passed, and the keys of the storage with them
             self._tables = DeltaTables(self._storage.url(), self._storage.delta_options())
-            versions = dict(self.before.versions) if self.before else {}
-            stamp = {"export_id": self._export_id}
-            for spec in self._specs({"table_versions": versions}):
-                if spec is not EXPORTS:
-                    current = self._tables.add_missing_columns(spec)
-                    versions[spec.name] = (
-                        self._tables.commit(spec, added[spec.name], stamp) if added.get(spec.name) else current
-                    )
-            versions.pop(EXPORTS.name, None)
+            versions = self._commit(added)
             row = {
                 **self._carried(),
                 **ledger,
@@ -245,6 +243,20 @@ class LakeWriter:
             self._publish_ledger(row)
         self.published = True
         return row
+
+    def _commit(self, added: dict[str, list[AddedFile]]) -> dict[str, int]:
+        """Commit all tables but the ledger; nobody sees it yet. Returns every table's version."""
+        versions = dict(self.before.versions) if self.before else {}
+        stamp = {"export_id": self._export_id}
+
+        def commit(spec: TableSpec) -> tuple[str, int]:
+            current = self._tables.add_missing_columns(spec)
+            files = added.get(spec.name)
+            return spec.name, self._tables.commit(spec, files, stamp) if files else current
+
+        specs = (spec for spec in self._specs({"table_versions": versions}) if spec is not EXPORTS)
+        committed = dict(_at_once(commit, specs))
+        return {name: version for name, version in versions.items() if name != EXPORTS.name} | committed
 
     def _carried(self) -> dict[str, Any]:
         """What a publish of workflows leaves alone of the logs, and the other way round."""
@@ -265,6 +277,12 @@ class LakeWriter:
         published = {k: row[k] for k in ("export_id", "seq", "table_versions", *self._carried())}
         published["published_at"] = row["published_at"].isoformat()
         self._tables.commit(EXPORTS, self._ledger_file.finish()[EXPORTS.name], {_LEDGER_KEY: json.dumps(published)})
+
+
+def _at_once(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
+    """``work`` of every item, in their order; when one fails, those that have begun end before its error is raised."""
+    with ThreadPoolExecutor(_TABLES_AT_ONCE, "tables") as pool:
+        return list(pool.map(work, items))
 
 
 def _digest(files: list[AddedFile]) -> str:

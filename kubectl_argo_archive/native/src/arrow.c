@@ -1,62 +1,17 @@
-#define _DEFAULT_SOURCE /* anonymous mappings */
 #include "arrow.h"
 
-#include <stdatomic.h>
-#include <stdlib.h>
-
-#if !defined(_WIN32)
-#include <sys/mman.h>
-#endif
+#include "pieces.h"
 
 enum {
     NULLABLE = 2,
-    ALIGNED = 64,
-    STRUCTS = 2048,     /* bytes that the structs of one column take at most */
-    MAPPED = 256 << 10, /* pieces of this size and more come from the system and go back to it: writers keep them for
-                           long, and malloc's heap would be full of holes (an export of 3 GB grew by 140 MB) */
+    STRUCTS = 2048, /* bytes that the structs of one column take at most */
 };
 
-/* One piece of memory: this header, then all structs and buffers of a record batch. */
-typedef struct {
-    _Alignas(ALIGNED) atomic_int users;
-    size_t size;
-} Piece;
-
+/* Where in a piece the next thing goes. */
 typedef struct {
     Piece *piece;
     uint8_t *at;
 } Space;
-
-static Piece *new_piece(size_t size) {
-    Piece *piece = NULL;
-#if !defined(_WIN32)
-    if (size >= MAPPED) {
-#if defined(MAP_POPULATE)
-        const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE;
-#else
-        const int flags = MAP_PRIVATE | MAP_ANON;
-#endif
-        void *mapped = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0);
-        piece = mapped == MAP_FAILED ? NULL : mapped;
-    } else
-#endif
-        piece = aligned_alloc(ALIGNED, size);
-    piece = checked(piece);
-    piece->size = size;
-    atomic_init(&piece->users, 0);
-    return piece;
-}
-
-static void leave(Piece *piece) {
-    if (atomic_fetch_sub(&piece->users, 1) > 1) return;
-#if !defined(_WIN32)
-    if (piece->size >= MAPPED) {
-        munmap(piece, piece->size);
-        return;
-    }
-#endif
-    free(piece);
-}
 
 static size_t aligned(size_t size) {
     return (size + ALIGNED - 1) / ALIGNED * ALIGNED;

@@ -4,6 +4,7 @@
 
 #include "arrow.h"
 #include "images.h"
+#include "pieces.h"
 
 /* clang-format off */
 #define WORKFLOWS(X) \
@@ -456,6 +457,7 @@ static Outcome flatten(Flattener *flattener, const uint8_t *json, size_t size, i
 
 EXPORT Flattener *flattener_new(void) {
     Flattener *flattener = calloc(1, sizeof(Flattener));
+    if (flattener != NULL) keep_pieces();
     for (int table = 0; flattener != NULL && table < TABLES; table++)
         for (int column = 0; column < table_specs[table].columns; column++)
             start_column(&flattener->columns[table][column], table_specs[table].specs[column]);
@@ -471,6 +473,7 @@ EXPORT void flattener_free(Flattener *flattener) {
     release(&flattener->images.images.items);
     release(&flattener->text);
     free(flattener);
+    drop_pieces();
 }
 
 /* Adds the rows of all documents that are plainly right; `outcomes` has a byte for each document: what became of it,
