@@ -29,9 +29,13 @@ static const void *copy(Space *space, const Buffer *buffer) {
 
 /* Bytes of 0 and 1 as bits. */
 static const void *bits(Space *space, const Buffer *flags) {
-    const size_t size = flags->size / 8 + 1;
-    uint8_t *found = memset(take(space, size), 0, size);
-    for (size_t i = 0; i < flags->size; i++) found[i >> 3] |= (uint8_t)(flags->at[i] << (i & 7));
+    const size_t size = flags->size / 8 + 1, whole = flags->size / 8;
+    uint8_t *found = take(space, size);
+    /* the product brings the lowest bits of eight bytes together in its highest byte */
+    for (size_t i = 0; i < whole; i++)
+        found[i] = (uint8_t)((eight_bytes(flags->at + 8 * i) * 0x0102040810204080u) >> 56);
+    found[whole] = 0;
+    for (size_t i = 8 * whole; i < flags->size; i++) found[whole] |= (uint8_t)(flags->at[i] << (i & 7));
     return found;
 }
 

@@ -79,7 +79,7 @@ static int32_t look_up(Column *column, Str text) {
     if (slot && *slot) return (int32_t)*slot - 1;
     if (slot)
         *slot = (uint32_t)column->entries + 1; /* else: the text stands in the dictionary twice, which is allowed */
-    append(&column->key_data, text.at, text.size);
+    append_text(&column->key_data, text);
     add_offset(&column->key_offsets, &column->key_data);
     column->entries++;
     if ((uint32_t)column->entries > column->index.mask / 2) index_anew(column);
@@ -98,7 +98,7 @@ void put_text(Column *column, Str text) {
         int32_t code = text.at ? code_of(column, text) : 0;
         append(&column->data, &code, sizeof code);
     } else {
-        append(&column->data, text.at, text.size);
+        append_text(&column->data, text);
         add_offset(&column->offsets, &column->data);
     }
 }
@@ -149,7 +149,7 @@ void put_null(Column *column) {
 }
 
 void add_text(Column *column, Str item) {
-    append(&column->key_data, item.at, item.size);
+    append_text(&column->key_data, item);
     add_offset(&column->key_offsets, &column->key_data);
     column->entries++;
 }
@@ -157,7 +157,7 @@ void add_text(Column *column, Str item) {
 /* Values of TEXT_MAP may be missing; their validity is kept in the index's buffer, which maps do not need. */
 void add_pair(Column *column, Str key, Str value) {
     add_text(column, key);
-    append(&column->value_data, value.at, value.size);
+    append_text(&column->value_data, value);
     add_offset(&column->value_offsets, &column->value_data);
     *(uint8_t *)claim(&column->index.slots, 1) = value.at != NULL;
 }

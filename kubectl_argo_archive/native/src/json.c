@@ -11,6 +11,7 @@ enum {
 
 static inline void skip_space(Reader *reader) {
     const uint8_t *at = reader->at, *end = reader->end;
+    if (at < end && *at > ' ') return; /* mostly; and Postgres writes one space at most */
     while (at < end && (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r')) at++;
     reader->at = at;
 }

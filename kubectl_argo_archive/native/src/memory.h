@@ -75,6 +75,32 @@ static inline void append(Buffer *buffer, const void *from, size_t size) {
     if (size) memcpy(claim(buffer, size), from, size);
 }
 
+/* The same for texts, which mostly are short: a call of memcpy would cost more than this. Pieces may overlap. */
+static inline void append_text(Buffer *buffer, Str text) {
+    uint8_t *to = claim(buffer, text.size);
+    const uint8_t *from = text.at;
+    const size_t size = text.size;
+    if (size > 32) {
+        memcpy(to, from, size);
+    } else if (size >= 16) {
+        uint8_t first[16], last[16];
+        memcpy(first, from, 16);
+        memcpy(last, from + size - 16, 16);
+        memcpy(to, first, 16);
+        memcpy(to + size - 16, last, 16);
+    } else if (size >= 8) {
+        uint64_t first = eight_bytes(from), last = eight_bytes(from + size - 8);
+        memcpy(to, &first, 8);
+        memcpy(to + size - 8, &last, 8);
+    } else if (size >= 4) {
+        uint32_t first = four_bytes(from), last = four_bytes(from + size - 4);
+        memcpy(to, &first, 4);
+        memcpy(to + size - 4, &last, 4);
+    } else {
+        for (size_t i = 0; i < size; i++) to[i] = from[i];
+    }
+}
+
 /* A growing array of one type: items are reached by index, because growing moves them. */
 #define ARRAY(type) \
     struct { \
