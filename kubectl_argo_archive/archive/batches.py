@@ -7,6 +7,7 @@ for in a whole batch at once, because hardly any row has them.
 from __future__ import annotations
 
 from array import array
+from collections import deque
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -22,6 +23,7 @@ Key = tuple[str | None, ...]
 NUL_MARKER = b"ARGO_POSTGRES_NULL_REPLACEMENT"
 """What Argo writes to Postgres for the JSON escape of NUL."""
 
+_SPARE = 4
 _MAX_ROWS = 10_000
 """Ends a batch of tiny documents, whose keys would outweigh them."""
 
@@ -37,6 +39,7 @@ class PlainBatches:
 
     def __init__(self, batch_bytes: int) -> None:
         self._batch_bytes = batch_bytes
+        self._spare: deque[Bytes] = deque(maxlen=_SPARE)
         self._start_batch()
 
     def add(self, key: Key, document: bytes | memoryview) -> Iterator[pa.RecordBatch]:
@@ -46,7 +49,7 @@ class PlainBatches:
             yield from self.finish()
         if size > self._batch_bytes:
             # a batch of its own, never copied
-            yield from self._emit([key], array("q", [0, size]), np.frombuffer(document, np.uint8))
+            yield from self._emit([key], array("q", [0, size]), pa.py_buffer(document))
             return
         self._keys.append(key)
         start = self._offsets[-1]
@@ -58,15 +61,16 @@ class PlainBatches:
         keys, offsets, data = self._keys, self._offsets, self._data
         self._start_batch()
         if keys:
-            yield from self._emit(keys, offsets, data[: offsets[-1]])
+            yield from self._emit(keys, offsets, _lent(data, offsets[-1], self._spare))
 
     def _start_batch(self) -> None:
         self._keys: list[Key] = []
-        self._data = np.empty(self._batch_bytes, np.uint8)  # NumPy asks for huge pages, which come much faster
+        # NumPy asks for huge pages, which come much faster, and are soon used up if each batch takes new ones
+        self._data = self._spare.pop() if self._spare else np.empty(self._batch_bytes, np.uint8)
         self._offsets = array("q", [0])
 
-    def _emit(self, keys: list[Key], offsets: array[int], data: Bytes) -> Iterator[pa.RecordBatch]:
-        json = pa.Array.from_buffers(pa.large_binary(), len(keys), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
+    def _emit(self, keys: list[Key], offsets: array[int], data: pa.Buffer) -> Iterator[pa.RecordBatch]:
+        json = pa.Array.from_buffers(pa.large_binary(), len(keys), [None, pa.py_buffer(offsets), data])
         yield pa.RecordBatch.from_arrays([*_key_arrays(keys), json], schema=ROW_SCHEMA)
 
 
@@ -84,14 +88,15 @@ class MendedBatches(PlainBatches):
         self._set_aside = set_aside
         self._marks = (NUL_MARKER, COMPRESSED, OFFLOADED) if set_aside else (NUL_MARKER, COMPRESSED)
 
-    def _emit(self, keys: list[Key], offsets: array[int], data: Bytes) -> Iterator[pa.RecordBatch]:
-        if not any(find(data, mark) >= 0 for mark in self._marks):
+    def _emit(self, keys: list[Key], offsets: array[int], data: pa.Buffer) -> Iterator[pa.RecordBatch]:
+        bytes_ = np.frombuffer(data, np.uint8)
+        if not any(find(bytes_, mark) >= 0 for mark in self._marks):
             yield from super()._emit(keys, offsets, data)
             return
         # cut anew: unpacked nodes are many times larger than packed ones
         batches = PlainBatches(self._batch_bytes)
         for key, start, end in zip(keys, offsets, offsets[1:], strict=False):
-            if (document := self._mended(key, data[start:end].tobytes())) is not None:
+            if (document := self._mended(key, bytes_[start:end].tobytes())) is not None:
                 yield from batches.add(key, document)
         yield from batches.finish()
 
@@ -105,6 +110,21 @@ class MendedBatches(PlainBatches):
             self._set_aside(key, version)
             return None
         return document
+
+
+class _Lease:
+    """Gives memory back when nobody uses it any more, in whatever thread that happens."""
+
+    def __init__(self, memory: Bytes, spare: deque[Bytes]) -> None:
+        self._memory, self._spare = memory, spare
+
+    def __del__(self) -> None:
+        self._spare.append(self._memory)
+
+
+def _lent(memory: Bytes, size: int, spare: deque[Bytes]) -> pa.Buffer:
+    """The first ``size`` bytes; with the last user of the buffer, the memory is spare."""
+    return pa.foreign_buffer(memory.ctypes.data, size, base=_Lease(memory, spare))
 
 
 def keys_table(rows: list[Key]) -> pa.Table:
