@@ -83,6 +83,26 @@ def test_places(text: bytes, needle: bytes) -> None:
     assert search.newlines(array).tolist() == [place for place, byte in enumerate(text) if byte == 10]
 
 
+@settings(max_examples=200)
+@given(_RANDOM, st.lists(_NEEDLES | st.binary(min_size=1, max_size=3), max_size=4))
+def test_any_of_several(text: bytes, needles: list[bytes]) -> None:
+    wanted = [needle for needle in needles if needle]
+    found = search.holds_any(np.frombuffer(text, np.uint8), wanted)
+    assert found == any(needle in text for needle in wanted)
+
+
+@pytest.mark.parametrize("part", [1, 2, 3])
+@pytest.mark.parametrize("before", range(-9, 2))
+def test_any_of_several_where_parts_meet(part: int, before: int) -> None:
+    text = np.full(300_000 + 128 * 1024, ord("a"), np.uint8)
+    place = part * 128 * 1024 + before
+    text[place : place + 8] = np.frombuffer(b"a needle", np.uint8)
+    assert search.holds_any(text, [b"absent", b"a needle"])
+    assert not search.holds_any(text, [b"absent", b"a needles", b"b needle"])
+    assert search.holds_any(text[: place + 8], [b"a needle"])
+    assert not search.holds_any(text[: place + 7], [b"a needle"])
+
+
 @pytest.mark.parametrize("bounds", [[0, 4], [-1, 3], [2, 1], [0, 2**62]])
 def test_bounds_outside_the_data_are_refused(bounds: list[int]) -> None:
     array = np.frombuffer(b"abc", np.uint8)

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from kubectl_argo_archive.archive.hydrate import COMPRESSED, OFFLOADED, inline_compressed, offload_version
 from kubectl_argo_archive.archive.workflow_archive import KEY_SCHEMA, ROW_SCHEMA
-from kubectl_argo_archive.native.search import Bytes, find
+from kubectl_argo_archive.native.search import Bytes, holds_any
 
 Key = tuple[str | None, ...]
 """One value per column of :data:`KEY_SCHEMA`."""
@@ -90,7 +90,7 @@ class MendedBatches(PlainBatches):
 
     def _emit(self, keys: list[Key], offsets: array[int], data: pa.Buffer) -> Iterator[pa.RecordBatch]:
         bytes_ = np.frombuffer(data, np.uint8)
-        if not any(find(bytes_, mark) >= 0 for mark in self._marks):
+        if not holds_any(bytes_, self._marks):
             yield from super()._emit(keys, offsets, data)
             return
         # cut anew: unpacked nodes are many times larger than packed ones

@@ -7,6 +7,7 @@ C does it (``src/search.c``, ``src/page.c``), without the interpreter's lock. It
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -43,6 +44,8 @@ def _library() -> ctypes.CDLL:
     ):
         function = getattr(library, name)
         function.argtypes, function.restype = arguments, _NUMBER
+    library.search_any.argtypes = (_ADDRESS, _SIZE, ctypes.c_char_p, _ADDRESS, _SIZE)
+    library.search_any.restype = ctypes.c_int32
     return library
 
 
@@ -90,6 +93,14 @@ def find(data: Bytes, needle: bytes) -> int:
     """The first place of ``needle`` (not empty), or -1: ``bytes.find`` holds the interpreter's lock all the time."""
     found = _places(data, needle, 1)
     return int(found[0]) if len(found) else -1
+
+
+def holds_any(data: Bytes, needles: Sequence[bytes]) -> bool:
+    """Whether one of the ``needles`` (none of them empty) stands in the data, which is read once for all of them."""
+    _check(data, None)
+    lengths = np.array([len(needle) for needle in needles], np.uintp)
+    joined = b"".join(needles)
+    return bool(_library().search_any(data.ctypes.data, len(data), joined, lengths.ctypes.data, len(lengths)))
 
 
 def _places(data: Bytes, needle: bytes, room: int) -> Ints:
