@@ -150,8 +150,8 @@ NODES = TableSpec(
     bloom=("uid", "node_id"),
     repeated=("type", "template_name", "template_ref", "template_scope", "phase", "host", "image", "progress",
               "memo_cache", "sync_waiting"),
-    unique=("node_id", "name", "pod_name"),
-    prefixed=("node_id", "name", "pod_name", "boundary_id", "children", "parent_ids"),
+    unique=("node_id", "name", "pod_name", "children", "parent_ids", "started_at", "finished_at"),
+    prefixed=("name",),
 )  # fmt: skip
 
 _SCOPE = Column("scope", TEXT, "`workflow` (arguments, global outputs) or `node`.", "node")
@@ -176,7 +176,7 @@ PARAMETERS = TableSpec(
     ),
     bloom=("uid",),
     repeated=("scope", "direction", "name", "value_type"),
-    prefixed=("node_id",),
+    unique=("node_id",),
 )  # fmt: skip
 
 ARTIFACTS = TableSpec(
@@ -205,8 +205,8 @@ ARTIFACTS = TableSpec(
     ),
     bloom=("uid",),
     repeated=("scope", "direction", "name", "path", "kind", "bucket"),
-    unique=("key",),
-    prefixed=("node_id", "key"),
+    unique=("key", "node_id"),
+    prefixed=("key",),
 )  # fmt: skip
 
 LABELS = TableSpec(
