@@ -16,6 +16,8 @@ _SIGNATURE = b"PGCOPY\n\xff\r\n\0"
 _SHORT = struct.Struct("!h")
 _LONG = struct.Struct("!i")
 _KEY_FIELDS = len(KEY_SCHEMA)
+_JSONB_VERSION = 1
+"""https://github.com/postgres/postgres/blob/master/src/backend/utils/adt/jsonb.c, jsonb_send(); no JSON begins so."""
 
 Message = bytes | bytearray | memoryview
 
@@ -82,9 +84,13 @@ def _rows(message: memoryview, position: int) -> Iterator[tuple[Key, memoryview,
         if position > end or count <= _KEY_FIELDS:
             raise UnexpectedCopyData("the server sent a row in pieces")
         key = tuple(None if field is None else str(field, "utf-8", "replace") for field in fields[:_KEY_FIELDS])
-        document = fields[_KEY_FIELDS]
-        extra = fields[_KEY_FIELDS + 1] if count > _KEY_FIELDS + 1 else None
-        yield key, memoryview(b"") if document is None else document, extra
+        document, *others = map(_json, fields[_KEY_FIELDS:])
+        yield key, memoryview(b"") if document is None else document, others[0] if others else None
+
+
+def _json(field: memoryview | None) -> memoryview | None:
+    """The text of a value: ``json`` travels as text, ``jsonb`` as text behind its version."""
+    return field[1:] if field and field[0] == _JSONB_VERSION else field
 
 
 _READ = csv.ReadOptions(column_names=KEY_SCHEMA.names, use_threads=False, block_size=1 << 30)

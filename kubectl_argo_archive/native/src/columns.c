@@ -34,7 +34,7 @@ void clear_column(Column *column) {
     clear(&column->value_offsets);
     clear(&column->value_data);
     clear(&column->index.slots);
-    column->rows = column->nulls = column->entries = column->last = 0;
+    column->rows = column->nulls = column->waiting = column->entries = column->last = 0;
     start_offsets(&column->offsets);
     start_offsets(&column->key_offsets);
     start_offsets(&column->value_offsets);
@@ -52,10 +52,35 @@ void release_column(Column *column) {
     release(&column->index.slots);
 }
 
-static inline void put_validity(Column *column, bool valid) {
-    *(uint8_t *)claim(&column->valid, 1) = valid;
+void settle(Column *column) {
+    const size_t count = (size_t)column->waiting;
+    column->waiting = 0;
+    memset(claim(&column->valid, count), 0, count);
+    size_t width = sizeof(int64_t);
+    switch (column->spec.kind) {
+        case TEXT:
+        case TEXTS:
+        case TEXT_MAP:
+        case NUMBER_MAP: { /* empty: they end where the row before ends */
+            int32_t *ends = claim(&column->offsets, count * sizeof(int32_t));
+            for (size_t i = 0; i < count; i++) ends[i] = ends[-1];
+            return;
+        }
+        case FLAG: width = 1; break;
+        case REPEATED:
+        case INT32: width = sizeof(int32_t); break;
+        case TIME:
+        case INT64:
+        case DOUBLE: break;
+    }
+    memset(claim(&column->data, count * width), 0, count * width);
+}
+
+/* A row that is not null; its value is put next. */
+static inline void new_row(Column *column) {
+    if (column->waiting) settle(column);
+    *(uint8_t *)claim(&column->valid, 1) = true;
     column->rows++;
-    column->nulls += !valid;
 }
 
 static Str dictionary_text(const void *context, uint32_t i) {
@@ -92,10 +117,20 @@ static inline int32_t code_of(Column *column, Str text) {
     return column->last = look_up(column, text);
 }
 
+void put_null(Column *column) {
+    column->rows++;
+    column->nulls++;
+    column->waiting++;
+}
+
 void put_text(Column *column, Str text) {
-    put_validity(column, text.at != NULL);
+    if (text.at == NULL) {
+        put_null(column);
+        return;
+    }
+    new_row(column);
     if (column->spec.kind == REPEATED) {
-        int32_t code = text.at ? code_of(column, text) : 0;
+        int32_t code = code_of(column, text);
         append(&column->data, &code, sizeof code);
     } else {
         append_text(&column->data, text);
@@ -104,9 +139,11 @@ void put_text(Column *column, Str text) {
 }
 
 void put_number(Column *column, int64_t value) {
-    bool valid = value != INT64_MIN;
-    if (!valid) value = 0;
-    put_validity(column, valid);
+    if (value == INT64_MIN) {
+        put_null(column);
+        return;
+    }
+    new_row(column);
     if (column->spec.kind == INT32) {
         int32_t small = (int32_t)value;
         append(&column->data, &small, sizeof small);
@@ -116,36 +153,19 @@ void put_number(Column *column, int64_t value) {
 }
 
 void put_double(Column *column, double value) {
-    put_validity(column, true);
+    new_row(column);
     append(&column->data, &value, sizeof value);
 }
 
 void put_flag(Column *column, bool value) {
-    put_validity(column, true);
+    new_row(column);
     *(uint8_t *)claim(&column->data, 1) = value;
 }
 
-static void end_entries(Column *column, bool valid) {
+void put_entries(Column *column) {
     int32_t end = (int32_t)column->entries;
-    put_validity(column, valid);
+    new_row(column);
     append(&column->offsets, &end, sizeof end);
-}
-
-void put_null(Column *column) {
-    switch (column->spec.kind) {
-        case TEXT:
-        case REPEATED: put_text(column, (Str){NULL, 0}); return;
-        case TIME:
-        case INT64:
-        case INT32: put_number(column, INT64_MIN); return;
-        case DOUBLE: put_double(column, 0); break;
-        case FLAG: put_flag(column, false); break;
-        case TEXTS:
-        case TEXT_MAP:
-        case NUMBER_MAP: end_entries(column, false); return;
-    }
-    column->valid.at[column->valid.size - 1] = false;
-    column->nulls++;
 }
 
 void add_text(Column *column, Str item) {
@@ -165,8 +185,4 @@ void add_pair(Column *column, Str key, Str value) {
 void add_number(Column *column, Str key, int64_t value) {
     add_text(column, key);
     append(&column->value_data, &value, sizeof value);
-}
-
-void put_entries(Column *column) {
-    end_entries(column, true);
 }

@@ -25,6 +25,7 @@ typedef struct {
 typedef struct {
     ColumnSpec spec;
     int64_t rows, nulls;
+    int64_t waiting; /* the last so many rows are null and not yet in the buffers: nulls mostly come many at a time */
     Buffer valid, offsets, data; /* validity: a byte a row; data: values or bytes of text */
     /* REPEATED: the dictionary's offsets and bytes. Lists and maps: keys (or items) and values. */
     Buffer key_offsets, key_data, value_offsets, value_data;
@@ -48,5 +49,7 @@ void add_text(Column *column, Str item);                 /* TEXTS */
 void add_pair(Column *column, Str key, Str value);       /* TEXT_MAP */
 void add_number(Column *column, Str key, int64_t value); /* NUMBER_MAP */
 void put_entries(Column *column);
+/* Brings the buffers up to date with the rows. */
+void settle(Column *column);
 
 #endif

@@ -493,6 +493,7 @@ EXPORT void flattener_add(Flattener *flattener, const uint8_t *json, const int64
 /* The rows of one table, as an Arrow struct array; the table is empty then. */
 EXPORT void flattener_export(Flattener *flattener, int32_t table, struct ArrowArray *array,
                              struct ArrowSchema *schema) {
+    for (int i = 0; i < table_specs[table].columns; i++) settle(&flattener->columns[table][i]);
     export_columns(flattener->columns[table], table_specs[table].columns, flattener->rows[table], array, schema);
     for (int i = 0; i < table_specs[table].columns; i++) clear_column(&flattener->columns[table][i]);
     flattener->rows[table] = 0;
