@@ -31,7 +31,7 @@ from kubectl_argo_archive.tables.memory import few_collections, peak_memory
 from kubectl_argo_archive.tables.schema import BY_NAME, QUARANTINE, SOURCE_EVENTS, TABLES
 
 BATCH_BYTES = 16 << 20
-IN_FLIGHT = 2
+IN_FLIGHT = 3
 
 Advance = Callable[[int, int], None]
 """Called with rows and bytes of JSON done since the last call."""
