@@ -11,9 +11,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from kubectl_argo_archive.demo.workflows import generate_json
 from kubectl_argo_archive.errors import ArgoArchiveError
@@ -35,7 +36,7 @@ def native() -> Iterator[NativeFlattener]:
 
 
 def flattened(native: NativeFlattener, *texts: bytes) -> tuple[list[int], dict[str, pa.RecordBatch]]:
-    outcomes, tables = native.flatten(pa.array(texts, pa.large_binary()), np.zeros(len(texts), bool))
+    outcomes, tables = native.flatten(pa.array(texts, pa.large_binary()))
     return outcomes.tolist(), tables
 
 
@@ -53,15 +54,35 @@ def test_every_column_arrives_in_the_type_in_which_it_is_written(native: NativeF
 
 
 def test_documents_that_are_left_out_do_not_count(native: NativeFlattener) -> None:
-    texts = pa.array([MIXED, b"{", MIXED, MIXED], pa.large_binary())
-    outcomes, tables = native.flatten(texts, np.array([True, False, False, False]))
-    assert outcomes.tolist() == [ODD, ODD, TAKEN, TAKEN]
+    outcomes, tables = flattened(native, b"\xff", b"{", MIXED, MIXED)
+    assert outcomes == [ODD, ODD, TAKEN, TAKEN]
     assert tables["workflows"][DOCUMENT].to_pylist() == [0, 1]
+
+
+@settings(max_examples=2000)
+@given(st.integers(0, 70), st.text(max_size=20) | st.just(""), st.binary(max_size=6))
+@example(60, "é", b"\xc3")
+@example(0, "", b"\xed\xa0\x80")
+@example(0, "", b"\xf4\x90\x80\x80")
+@example(3, "\U0010ffff\ud7ff\ue000", b"\xc1\xbf")
+def test_only_utf8_is_taken(before: int, text: str, more: bytes) -> None:
+    plain = "".join(character for character in text if character >= " " and character not in '"\\')
+    odd = bytes(byte for byte in more if byte >= 0x20 and byte not in b'"\\')
+    name = b"x" * before + plain.encode() + odd + b"y"
+    native = NativeFlattener()
+    (outcome,), tables = flattened(native, b'{"metadata":{"name":"%b"},"status":{"phase":"Failed"}}' % name)
+    native.close()
+    try:
+        wanted = name.decode()
+    except UnicodeDecodeError:
+        assert outcome == ODD
+    else:
+        assert (outcome, tables["workflows"]["name"].to_pylist()) == (TAKEN, [wanted])
 
 
 def test_a_slice_of_documents_is_read_where_it_begins(native: NativeFlattener) -> None:
     texts = pa.array([b"{", MIXED, MIXED], pa.large_binary())[1:]
-    outcomes, _ = native.flatten(texts, np.zeros(2, bool))
+    outcomes, _ = native.flatten(texts)
     assert outcomes.tolist() == [TAKEN, TAKEN]
 
 

@@ -35,17 +35,20 @@ class PlainBatches:
 
     Args:
         batch_bytes: a batch holds at most this much JSON, or one row that is larger.
+        first_bytes: the same for the first batch, from which the next ones double: whoever works on batches begins
+            soon.
     """
 
-    def __init__(self, batch_bytes: int) -> None:
+    def __init__(self, batch_bytes: int, first_bytes: int | None = None) -> None:
         self._batch_bytes = batch_bytes
+        self._limit = first_bytes or batch_bytes
         self._spare: deque[Bytes] = deque(maxlen=_SPARE)
         self._start_batch()
 
     def add(self, key: Key, document: bytes | memoryview) -> Iterator[pa.RecordBatch]:
         """Take one row; yields the batches that it completes."""
         size = len(document)
-        if self._keys and (self._offsets[-1] + size > self._batch_bytes or len(self._keys) == _MAX_ROWS):
+        if self._keys and (self._offsets[-1] + size > self._limit or len(self._keys) == _MAX_ROWS):
             yield from self.finish()
         if size > self._batch_bytes:
             # a batch of its own, never copied
@@ -61,6 +64,7 @@ class PlainBatches:
         keys, offsets, data = self._keys, self._offsets, self._data
         self._start_batch()
         if keys:
+            self._limit = min(2 * self._limit, self._batch_bytes)
             yield from self._emit(keys, offsets, _lent(data, offsets[-1], self._spare))
 
     def _start_batch(self) -> None:
@@ -84,7 +88,7 @@ class MendedBatches(PlainBatches):
     """
 
     def __init__(self, batch_bytes: int, set_aside: Callable[[Key, str], None] | None = None) -> None:
-        super().__init__(batch_bytes)
+        super().__init__(batch_bytes, max(batch_bytes >> 4, 1))
         self._set_aside = set_aside
         self._marks = (NUL_MARKER, COMPRESSED, OFFLOADED) if set_aside else (NUL_MARKER, COMPRESSED)
 

@@ -34,7 +34,8 @@ _LEDGER_KEY = "kubectl-argo-archive.publish"
 _TABLES_AT_ONCE = 8
 """Their logs are independent, and each takes several round trips to the storage."""
 
-_Item, _Result = TypeVar("_Item"), TypeVar("_Result")
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 class Lake:

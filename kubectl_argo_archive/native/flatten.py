@@ -59,19 +59,16 @@ class NativeFlattener:
             self._library.flattener_free(self._handle)
             self._handle = None
 
-    def flatten(
-        self, documents: pa.LargeBinaryArray, odd: npt.NDArray[np.bool_]
-    ) -> tuple[npt.NDArray[np.uint8], dict[str, pa.RecordBatch]]:
+    def flatten(self, documents: pa.LargeBinaryArray) -> tuple[npt.NDArray[np.uint8], dict[str, pa.RecordBatch]]:
         """The rows of all documents that are plainly right.
 
         Args:
-            documents: JSON in UTF-8, without nulls.
-            odd: documents that are not to be looked at.
+            documents: without nulls.
 
         Returns:
-            What became of each document, and the tables by name.
+            What became of each document, and the tables by name. A document that was taken is JSON in UTF-8.
         """
-        outcomes = odd.astype(np.uint8)
+        outcomes = np.empty(len(documents), np.uint8)
         _, offsets, data = documents.buffers()
         start = offsets.address + documents.offset * 8
         self._library.flattener_add(

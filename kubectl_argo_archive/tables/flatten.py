@@ -64,19 +64,17 @@ class Flattener:
     def flatten(self, rows: pa.RecordBatch) -> Flattened:
         """Flatten rows of ``ROW_SCHEMA`` (see ``archive``) with one more column, ``version`` (int32)."""
         result = Flattened([])
-        texts, odd = _as_text(rows.column("json"))
-        outcomes, tables = self._native.flatten(texts, odd)
+        outcomes, tables = self._native.flatten(rows.column("json"))
         taken = np.flatnonzero(outcomes == TAKEN)
         result.skipped = int((outcomes == NOT_WANTED).sum())
         if len(taken):
-            result.batches.append(self._taken(rows, texts, taken, tables))
+            result.batches.append(self._taken(rows, taken, tables))
         self._exactly(rows, np.flatnonzero(outcomes == ODD), result)
         return result
 
     def _taken(
         self,
         rows: pa.RecordBatch,
-        texts: pa.LargeStringArray,
         taken: npt.NDArray[np.int64],
         tables: dict[str, pa.RecordBatch],
     ) -> FlatBatch:
@@ -86,7 +84,7 @@ class Flattener:
             name: (table.column(DOCUMENT).to_numpy(), dict(zip(table.schema.names, table.columns, strict=True)))
             for name, table in tables.items()
         }
-        parts["raw"] = (np.arange(len(taken)), {"json": _runs(texts, taken)})
+        parts["raw"] = (np.arange(len(taken)), {"json": _runs(rows.column("json"), taken)})
         return assemble(self._export_id, keys if len(taken) == len(rows) else keys.take(pa.array(taken)), parts)
 
     def _in_period(self, finished: datetime | None) -> bool:
@@ -138,26 +136,12 @@ def _flattened(data: bytes) -> dict[str, list[dict[str, Any]]]:
         raise Malformed(f"cannot be flattened: {type(error).__name__}: {error}"[:500]) from error
 
 
-def _as_text(json: pa.LargeBinaryArray) -> tuple[pa.LargeStringArray, npt.NDArray[np.bool_]]:
-    """The documents as text, and which of them are no UTF-8 and became empty."""
-    try:
-        return json.cast(pa.large_string()), np.zeros(len(json), bool)
-    except pa.ArrowInvalid:
-        texts: list[str | None] = []
-        for data in json.to_pylist():
-            try:
-                texts.append(data.decode("utf-8"))
-            except UnicodeDecodeError:
-                texts.append(None)
-        unreadable = np.array([text is None for text in texts], bool)
-        return pa.array([text or "" for text in texts], pa.large_string()), unreadable
-
-
-def _runs(array: pa.Array, positions: npt.NDArray[np.int64]) -> pa.ChunkedArray:
-    """The values at ascending ``positions``, as slices that copy nothing."""
+def _runs(documents: pa.LargeBinaryArray, positions: npt.NDArray[np.int64]) -> pa.ChunkedArray:
+    """The texts at ascending ``positions``, all of them UTF-8, as slices that copy nothing."""
+    texts = pa.Array.from_buffers(pa.large_string(), len(documents), documents.buffers(), offset=documents.offset)
     breaks = np.flatnonzero(np.diff(positions) != 1) + 1
-    chunks = [array.slice(int(run[0]), len(run)) for run in np.split(positions, breaks) if len(run)]
-    return pa.chunked_array(chunks, array.type)
+    chunks = [texts.slice(int(run[0]), len(run)) for run in np.split(positions, breaks) if len(run)]
+    return pa.chunked_array(chunks, texts.type)
 
 
 def _keys(rows: pa.RecordBatch) -> pa.RecordBatch:

@@ -111,10 +111,24 @@ static int32_t look_up(Column *column, Str text) {
     return (int32_t)column->entries - 1;
 }
 
+/* The code that came behind `code` last time. Values mostly come in an order of their own, as the parameters of a
+ * template do: so most are found by one comparison, and are not looked up. */
+static inline int32_t *follower(Column *column, int32_t code) {
+    return (int32_t *)(void *)column->value_data.at + code;
+}
+
 static inline int32_t code_of(Column *column, Str text) {
-    /* what repeats mostly does so at once */
-    if (column->entries && same(dictionary_text(column, (uint32_t)column->last), text)) return column->last;
-    return column->last = look_up(column, text);
+    if (column->entries == 0) {
+        *(int32_t *)claim(&column->value_data, sizeof(int32_t)) = 0;
+        return column->last = look_up(column, text);
+    }
+    const int32_t guess = *follower(column, column->last);
+    if (same(dictionary_text(column, (uint32_t)guess), text)) return column->last = guess;
+    const int64_t known = column->entries;
+    const int32_t code = look_up(column, text);
+    if (column->entries > known) *(int32_t *)claim(&column->value_data, sizeof(int32_t)) = code;
+    *follower(column, column->last) = code;
+    return column->last = code;
 }
 
 void put_null(Column *column) {

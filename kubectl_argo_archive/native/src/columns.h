@@ -27,7 +27,8 @@ typedef struct {
     int64_t rows, nulls;
     int64_t waiting; /* the last so many rows are null and not yet in the buffers: nulls mostly come many at a time */
     Buffer valid, offsets, data; /* validity: a byte a row; data: values or bytes of text */
-    /* REPEATED: the dictionary's offsets and bytes. Lists and maps: keys (or items) and values. */
+    /* REPEATED: the dictionary's offsets and bytes, and for each code the one that followed last.
+     * Lists and maps: keys (or items) and values. */
     Buffer key_offsets, key_data, value_offsets, value_data;
     int64_t entries;
     int32_t last; /* REPEATED: the code of the row before */

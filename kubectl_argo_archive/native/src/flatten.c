@@ -430,7 +430,7 @@ static Outcome flatten(Flattener *flattener, const uint8_t *json, size_t size, i
                        int32_t number) {
     Document *document = &flattener->document;
     int64_t retries;
-    if (!read_document(document, json, size) || !is_sound(document)) return ODD;
+    if (!is_utf8(json, size) || !read_document(document, json, size) || !is_sound(document)) return ODD;
     if ((since != MISSING || until != MISSING) && document->finished_at == MISSING) return NOT_WANTED;
     if (since != MISSING && document->finished_at < since) return NOT_WANTED;
     if (until != MISSING && document->finished_at >= until) return NOT_WANTED;
@@ -476,14 +476,13 @@ EXPORT void flattener_free(Flattener *flattener) {
     drop_pieces();
 }
 
-/* Adds the rows of all documents that are plainly right; `outcomes` has a byte for each document: what became of it,
- * ODD beforehand for those that are to be left out. Rows number the documents that are taken from 0. */
+/* Adds the rows of all documents that are plainly right; `outcomes` gets a byte for each document: what became of it.
+ * Rows number the documents that are taken from 0. */
 EXPORT void flattener_add(Flattener *flattener, const uint8_t *json, const int64_t *offsets, int64_t count,
                           int64_t since, int64_t until, uint8_t *outcomes) {
     int32_t taken = 0;
     flattener->repeated = 0;
     for (int64_t i = 0; i < count; i++) {
-        if (outcomes[i] == ODD) continue;
         outcomes[i] =
             (uint8_t)flatten(flattener, json + offsets[i], (size_t)(offsets[i + 1] - offsets[i]), since, until, taken);
         if (outcomes[i] == TAKEN) taken++;

@@ -65,6 +65,8 @@ bool read_location(Reader *reader, Str *json, Str first, Str *first_text, Str se
 /* The text of a number. */
 bool read_number(Reader *reader, Str *text);
 bool skip_value(Reader *reader);
+/* Whether a text is UTF-8 as Python takes it: no overlong forms, no halves of surrogate pairs. */
+bool is_utf8(const uint8_t *at, size_t size);
 /* Nothing but white space is left. */
 bool at_end(Reader *reader);
 
