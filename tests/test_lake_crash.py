@@ -30,20 +30,18 @@ from kubectl_argo_archive.tables.schema import TABLES, WORKFLOW_TABLES
 Expected = dict[str, list[str]]
 
 _EXPORT = """
-import os, signal, sys, time
+import itertools, os, signal, sys, time
 from pathlib import Path
 from kubectl_argo_archive.connect import open_lake, open_source
 from kubectl_argo_archive.export.pipeline import export
 from kubectl_argo_archive.lake import datafiles, delta, lake, lock
 
-calls = 0
+calls = itertools.count(1)  # tables are committed side by side
 
 def at(owner, name, number, *, before):
     original = getattr(owner, name)
     def wrapped(*args, **kwargs):
-        global calls
-        calls += 1
-        if calls != number:
+        if next(calls) != number:
             return original(*args, **kwargs)
         result = None if before else original(*args, **kwargs)
         reached()

@@ -143,9 +143,7 @@ def make_plan(
         full: look at the content of every selected row, whatever its revision.
     """
     mine = known.keys.rename_columns([*KEY, "version", "known_revision", "export_id", "good_version", "deleted"])
-    joined = selected.join(
-        mine.select([*KEY, "version", "known_revision", "good_version", "deleted"]), KEY, join_type="left outer"
-    )
+    joined = _with_known(selected, mine.select([*KEY, "version", "known_revision", "good_version", "deleted"]))
     is_known = joined["version"].is_valid()
     same = pc.and_(is_known, pc.equal(joined["revision"], joined["known_revision"]).fill_null(False))
     if full:
@@ -163,12 +161,21 @@ def make_plan(
     )
 
 
+def _with_known(selected: pa.Table, known: pa.Table) -> pa.Table:
+    """The selected keys with what is known of them, or nulls."""
+    if len(known):
+        return selected.join(known, KEY, join_type="left outer")
+    for field in known.drop_columns(KEY).schema:  # a new lake: no need to load and run the machinery of joins
+        selected = selected.append_column(field, pa.nulls(len(selected), field.type))
+    return selected
+
+
 def _gone(mine: pa.Table, known: Known, everything: pa.Table, source_id: str) -> pa.Table:
     exports = [export_id for export_id, source in known.sources.items() if source == source_id]
     from_here = mine.filter(
         pc.and_(pc.is_in(mine["export_id"], value_set=pa.array(exports, pa.string())), pc.invert(mine["deleted"]))
     )
-    return from_here.join(everything.select(KEY), KEY, join_type="left anti")
+    return from_here.join(everything.select(KEY), KEY, join_type="left anti") if len(from_here) else from_here
 
 
 def _versions(changed: pa.Table) -> dict[tuple[str, str], int]:
