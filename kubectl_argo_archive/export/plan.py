@@ -165,8 +165,8 @@ def _with_known(selected: pa.Table, known: pa.Table) -> pa.Table:
     """The selected keys with what is known of them, or nulls."""
     if len(known):
         return selected.join(known, KEY, join_type="left outer")
-    for field in known.drop_columns(KEY).schema:  # a new lake: no need to load and run the machinery of joins
-        selected = selected.append_column(field, pa.nulls(len(selected), field.type))
+    for column in known.drop_columns(KEY).schema:  # a new lake: no need to load and run the machinery of joins
+        selected = selected.append_column(column, pa.nulls(len(selected), column.type))
     return selected
 
 

@@ -6,6 +6,7 @@ has not been written to for a while. Every file is hashed while it is written.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
@@ -151,7 +152,7 @@ class _OpenFile:
         self.buffered_rows += len(rows)
 
     def flush(self) -> None:
-        """Write what is buffered as one row group."""
+        """Write what is buffered: one row group, or some of equal size if there is much more than one wants."""
         if not self._tables:
             return
         # one dictionary for all chunks, or Parquet's writer gives dictionaries up
@@ -161,7 +162,8 @@ class _OpenFile:
         if self._writer is None:
             self._start(rows)
         assert self._writer is not None
-        self._writer.write_table(rows, row_group_size=max(len(rows), 1))
+        groups = max(1, round(rows.nbytes / self.group_bytes))
+        self._writer.write_table(rows, row_group_size=max(1, math.ceil(len(rows) / groups)))
 
     def _start(self, rows: pa.Table) -> None:
         spec = self._spec
