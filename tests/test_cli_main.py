@@ -79,7 +79,8 @@ def test_version_and_completion_load_no_library(arguments: list[str]) -> None:
 def test_help_loads_little_more_than_click() -> None:
     click_alone = loaded_by("import click\n@click.command()\ndef f(): ...\ntry: f(['--help'])\nexcept SystemExit: pass")
     more = loaded_by(LIGHT["--help"]) - click_alone
-    assert {name for name in more if not name.startswith("kubectl_argo_archive")} <= {"signal", "errno", "gc"}  # built in, or nearly
+    built_in = {"signal", "errno", "gc"}
+    assert {name for name in more if not name.startswith("kubectl_argo_archive")} <= built_in
     assert len(more) < 10
 
 
