@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kubectl_argo_archive.errors import ArgoArchiveError
 
-ABI = 1
+ABI = 2
 """Raised with every change of a signature, here and in ``src/native.h``: a stale library must not be called."""
 
 

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ABI 1 /* see loading.py */
+#define ABI 2 /* see loading.py */
 
 #if defined(_WIN32)
 #define EXPORT __declspec(dllexport)
