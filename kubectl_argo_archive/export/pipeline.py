@@ -84,11 +84,13 @@ def export(
         result = ExportResult(None, source.info.display, lake.storage.location.display, dry_run=dry_run)
         if dry_run:
             known = _known(lake, lake.snapshot() if lake.exists() else None)
-            _count(result, _plan(known, source, selection, full))
+            _count(result, _plan(known, source, source.keys(), selection, full))
         else:
-            with lake.writer(export_id) as writer:
-                plan = _plan(_known(lake, writer.before), source, selection, full)
-                _Run(export_id, source, lake, writer, selection, batch_bytes, watcher, result).run(plan, started)
+            with ThreadPoolExecutor(1, "keys") as reading:
+                everything = reading.submit(source.keys)  # while the lake is opened: both mostly wait
+                with lake.writer(export_id) as writer:
+                    plan = _plan(_known(lake, writer.before), source, everything.result(), selection, full)
+                    _Run(export_id, source, lake, writer, selection, batch_bytes, watcher, result).run(plan, started)
     result.seconds = round(time.monotonic() - clock, 3)
     result.peak_memory_bytes = peak_memory()
     return result
@@ -98,8 +100,7 @@ def _known(lake: Lake, snapshot: Any) -> Known:
     return Known.of(snapshot, lake.storage) if snapshot is not None else Known.nothing()
 
 
-def _plan(known: Known, source: ArchiveSnapshot, selection: Selection, full: bool) -> Plan:
-    everything = source.keys()
+def _plan(known: Known, source: ArchiveSnapshot, everything: pa.Table, selection: Selection, full: bool) -> Plan:
     selected = everything if selection == Selection() else source.select(selection)
     info = source.info
     return make_plan(known, selected, everything, source_id=info.source_id, complete=info.complete, full=full)
