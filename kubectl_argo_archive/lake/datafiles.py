@@ -135,7 +135,7 @@ class _OpenFile:
     def __init__(self, storage: Storage, spec: TableSpec, month: str | None, path: str) -> None:
         self._storage, self._spec, self._month, self._path = storage, spec, month, path
         self._tables: list[pa.Table] = []
-        self.group_bytes = DOCUMENT_GROUP_BYTES if "json" in spec.unique else ROW_GROUP_BYTES
+        self.group_bytes = DOCUMENT_GROUP_BYTES if spec.holds_documents else ROW_GROUP_BYTES
         self._file: LakeFile | None = None
         self._writer: pq.ParquetWriter | None = None
         self.buffered_bytes = 0
@@ -215,7 +215,7 @@ def _values_at_once(spec: TableSpec, rows: pa.Table) -> int:
     1024: that would be one page of 70 MB of documents, copied again and again while it grows, and costs a tenth
     of the time for short values, of which a row has forty."""
     row = max(rows.nbytes, 1) / len(rows)
-    size = PAGE_BYTES if "json" in spec.unique else 4 * PAGE_BYTES
+    size = PAGE_BYTES if spec.holds_documents else 4 * PAGE_BYTES
     return int(min(MANY_VALUES, max(1, size // row)))
 
 

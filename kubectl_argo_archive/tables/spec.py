@@ -60,6 +60,11 @@ class TableSpec:
     virtual: bool = False
 
     @property
+    def holds_documents(self) -> bool:
+        """Whether its rows are whole documents: few, and large."""
+        return "json" in self.unique
+
+    @property
     def schema(self) -> pa.Schema:
         """The Arrow schema of the data files (without the partition column)."""
         return pa.schema([pa.field(c.name, c.type) for c in self.columns])

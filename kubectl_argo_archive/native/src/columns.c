@@ -54,6 +54,7 @@ void release_column(Column *column) {
 
 void settle(Column *column) {
     const size_t count = (size_t)column->waiting;
+    if (count == 0) return;
     column->waiting = 0;
     memset(claim(&column->valid, count), 0, count);
     size_t width = sizeof(int64_t);
@@ -78,7 +79,7 @@ void settle(Column *column) {
 
 /* A row that is not null; its value is put next. */
 static inline void new_row(Column *column) {
-    if (column->waiting) settle(column);
+    settle(column);
     *(uint8_t *)claim(&column->valid, 1) = true;
     column->rows++;
 }
